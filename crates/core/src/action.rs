@@ -1,0 +1,210 @@
+//! One thing to do, complete when written down.
+//!
+//! An action is requested in the journal before it is performed and leaves no choice to
+//! whoever performs it. It may be performed twice without harm: what it names is
+//! identified so that a second time finds nothing left to do.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Fact;
+use crate::finding::FindingKey;
+use crate::ids::{ActionId, IncidentId, JobId, RunId};
+use crate::subject::{Backend, Subject};
+
+macro_rules! action_kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// The kinds of action. Each has a mode, a budget, a proof and a stop.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum ActionKind {
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+        }
+
+        impl ActionKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The word in journal, pages and configuration.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+action_kinds! {
+    /// Start a run of a job: its schedule, a retry, or an operator's order.
+    StartRun = "start_run",
+    /// End a run: its whole process tree and its database backends.
+    EndRun = "end_run",
+    /// Cancel the query of a database session, or end the session.
+    EndBackend = "end_backend",
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Task {
+    /// Start a run. A run that was started already is left alone.
+    StartRun {
+        /// The run, named by the core.
+        run: RunId,
+        /// Its job.
+        job: JobId,
+        /// The slot it is for.
+        scheduled_at: Timestamp,
+        /// First is 1.
+        attempt: u32,
+    },
+    /// Keep evidence, then end a run's process tree and its backends.
+    EndRun {
+        /// The run.
+        run: RunId,
+        /// Its job.
+        job: JobId,
+        /// Time between the polite signal and the one that cannot be refused.
+        grace: Duration,
+    },
+    /// Keep evidence, then cancel or end one backend, if it is still the same one in the
+    /// same transaction.
+    EndBackend {
+        /// Which.
+        backend: Backend,
+        /// Its transaction, checked again in the statement that ends it; `None` where
+        /// it had none (a stray backend between transactions).
+        xact_start: Option<Timestamp>,
+        /// How.
+        how: EndHow,
+        /// The supervised run it belongs to.
+        run: Option<RunId>,
+    },
+}
+
+/// How a backend is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndHow {
+    /// `pg_cancel_backend`: its query ends, its session stays. Does nothing to a session
+    /// that is idle in transaction.
+    Cancel,
+    /// `pg_terminate_backend`: its session ends, its transaction is rolled back.
+    Terminate,
+}
+
+impl Task {
+    /// Its kind.
+    pub fn kind(&self) -> ActionKind {
+        match self {
+            Self::StartRun { .. } => ActionKind::StartRun,
+            Self::EndRun { .. } => ActionKind::EndRun,
+            Self::EndBackend { .. } => ActionKind::EndBackend,
+        }
+    }
+
+    /// What it is done to.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::StartRun { run, .. } | Self::EndRun { run, .. } => Subject::Run(run.clone()),
+            Self::EndBackend { backend, .. } => Subject::Backend(backend.clone()),
+        }
+    }
+
+    /// What its authority and budget are counted for: the job or the database.
+    pub fn scope(&self) -> Subject {
+        match self {
+            Self::StartRun { job, .. } | Self::EndRun { job, .. } => Subject::Job(job.clone()),
+            Self::EndBackend { backend, .. } => Subject::Database(backend.database.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StartRun { run, attempt, .. } => write!(f, "start run {run} (attempt {attempt})"),
+            Self::EndRun { run, .. } => {
+                write!(
+                    f,
+                    "end run {run}: its whole process tree and its database sessions"
+                )
+            }
+            Self::EndBackend {
+                backend,
+                how: EndHow::Cancel,
+                ..
+            } => {
+                write!(f, "cancel the query of {backend}")
+            }
+            Self::EndBackend {
+                backend,
+                how: EndHow::Terminate,
+                ..
+            } => {
+                write!(f, "end the session of {backend}")
+            }
+        }
+    }
+}
+
+/// One thing to do, with why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// Its number.
+    pub id: ActionId,
+    /// What is to be done.
+    pub task: Task,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// What the decision rests on.
+    pub facts: Vec<Fact>,
+    /// The finding it answers; none for a scheduled start.
+    pub finding: Option<FindingKey>,
+    /// The incident it belongs to.
+    pub incident: Option<IncidentId>,
+    /// The journal's revision it was decided at.
+    pub decided_at_revision: u64,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+}
+
+/// How an action or a message went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done: what was done, in one sentence.
+    Done(String),
+    /// There was nothing left to do: why. As good as done.
+    NothingToDo(String),
+    /// A last check refused it: why. Nothing was touched.
+    Refused(String),
+    /// It failed: why.
+    Failed(String),
+}
+
+impl Outcome {
+    /// Whether what was wanted is so now.
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::Done(_) | Self::NothingToDo(_))
+    }
+
+    /// The sentence.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Done(text)
+            | Self::NothingToDo(text)
+            | Self::Refused(text)
+            | Self::Failed(text) => text,
+        }
+    }
+}

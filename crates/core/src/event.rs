@@ -1,0 +1,306 @@
+//! What the journal keeps: what was found, decided, done and told.
+//!
+//! Events are in the past tense and are the only thing that changes the record. Each
+//! kind has a version ([`Event::version`]); a kind that changes its shape gets a new
+//! version and the codec in `journal` keeps loading the old one (golden files prove it).
+
+use alloc::string::String;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, ActionKind, Outcome};
+use crate::evidence::KeptEvidence;
+use crate::finding::{Finding, FindingKey, Severity};
+use crate::ids::{ActionId, ComponentId, IncidentId, JobId, MessageId, Observer, RunId};
+use crate::incident::IncidentStatus;
+use crate::message::Message;
+use crate::observation::{Exit, Origin};
+use crate::status::Status;
+use crate::subject::Subject;
+
+/// One event, with when it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The `now` of the step that made it.
+    pub at: Timestamp,
+    /// What happened.
+    pub what: What,
+}
+
+/// Why an action is proposed and not performed, or not even proposed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Withheld {
+    /// The mode is watch: this is what would have been done.
+    Watching,
+    /// Actions are held (kill switch).
+    Held,
+    /// The budget of its scope is spent.
+    BudgetSpent,
+    /// The last one of its kind was too short a time ago.
+    TooSoon,
+    /// The last one of its kind did not help, and nobody has lifted the stop.
+    Stopped,
+    /// A rule of the configuration, or of Evenkeel itself, forbids it: which.
+    NotOurs(String),
+    /// It was approved too late.
+    Expired,
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident($version:literal) = $text:literal {
+        $($(#[$field_doc:meta])* $field:ident: $type:ty,)*
+    })*) => {
+        /// What happened.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "event")]
+        pub enum What {
+            $($(#[$doc])* #[serde(rename = $text)] $name {
+                $($(#[$field_doc])* $field: $type,)*
+            },)*
+        }
+
+        impl What {
+            /// Every kind of event with its current version: a golden list guards it.
+            pub const KINDS: &[(&'static str, u16)] = &[$(($text, $version),)*];
+
+            /// Its kind, as the journal writes it.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$name { .. } => $text,)* }
+            }
+
+            /// The version of its kind's shape.
+            pub fn version(&self) -> u16 {
+                match self { $(Self::$name { .. } => $version,)* }
+            }
+        }
+    };
+}
+
+events! {
+    /// A schedule's slot was taken note of: it is not offered again.
+    SlotTaken(1) = "slot_taken" {
+        /// The job.
+        job: JobId,
+        /// The slot.
+        scheduled_at: Timestamp,
+    }
+    /// A slot was left out.
+    SlotSkipped(1) = "slot_skipped" {
+        /// The job.
+        job: JobId,
+        /// The slot.
+        scheduled_at: Timestamp,
+        /// Why.
+        reason: String,
+    }
+    /// A run began.
+    RunStarted(1) = "run_started" {
+        /// The run.
+        run: RunId,
+        /// Its job.
+        job: JobId,
+        /// When its command began.
+        started_at: Timestamp,
+        /// Who started it.
+        origin: Origin,
+        /// First is 1.
+        attempt: u32,
+        /// The slot it is for.
+        scheduled_at: Timestamp,
+    }
+    /// A run ended.
+    RunEnded(1) = "run_ended" {
+        /// The run.
+        run: RunId,
+        /// Its job.
+        job: JobId,
+        /// When.
+        ended_at: Timestamp,
+        /// How.
+        exit: Exit,
+        /// Whether the end was ours.
+        ended_by: Option<ActionId>,
+    }
+    /// A job's product was there, whole and fresh.
+    ProductDelivered(1) = "product_delivered" {
+        /// The job.
+        job: JobId,
+        /// The product's time of change.
+        modified_at: Timestamp,
+        /// Its size.
+        bytes: u64,
+        /// Its rows, where they are counted.
+        rows: Option<u64>,
+    }
+    /// A product must be there by now.
+    ProductExpected(1) = "product_expected" {
+        /// The job.
+        job: JobId,
+        /// By when.
+        due_at: Timestamp,
+        /// A product last changed before this is an old one.
+        fresh_since: Timestamp,
+    }
+    /// A condition holds.
+    FindingOpened(1) = "finding_opened" {
+        /// The finding.
+        finding: Finding,
+    }
+    /// A condition still holds, and hurts more, less or others than before.
+    FindingUpdated(1) = "finding_updated" {
+        /// The finding as it is now.
+        finding: Finding,
+    }
+    /// A condition holds no more.
+    FindingCleared(1) = "finding_cleared" {
+        /// Which.
+        key: FindingKey,
+        /// Why.
+        reason: String,
+    }
+    /// Findings that belong together became an incident.
+    IncidentOpened(1) = "incident_opened" {
+        /// Its number.
+        incident: IncidentId,
+        /// What it is, in a few words.
+        title: String,
+        /// How much it matters.
+        severity: Severity,
+        /// The finding that opened it.
+        finding: FindingKey,
+    }
+    /// A finding joined an incident, or its severity or title changed.
+    IncidentUpdated(1) = "incident_updated" {
+        /// Which.
+        incident: IncidentId,
+        /// Its title now.
+        title: String,
+        /// Its severity now.
+        severity: Severity,
+        /// The finding that joined or returned.
+        finding: Option<FindingKey>,
+    }
+    /// An incident's status changed; back from resolved is a reopening.
+    IncidentStatusChanged(1) = "incident_status_changed" {
+        /// Which.
+        incident: IncidentId,
+        /// From.
+        from: IncidentStatus,
+        /// To.
+        to: IncidentStatus,
+        /// Why.
+        reason: String,
+    }
+    /// Somebody looks after an incident.
+    IncidentAcknowledged(1) = "incident_acknowledged" {
+        /// Which.
+        incident: IncidentId,
+        /// Who.
+        by: Observer,
+    }
+    /// A component's public status changed.
+    ComponentStatusChanged(1) = "component_status_changed" {
+        /// Which.
+        component: ComponentId,
+        /// From.
+        from: Status,
+        /// To.
+        to: Status,
+        /// Why.
+        reason: String,
+    }
+    /// An action is to be performed.
+    ActionRequested(1) = "action_requested" {
+        /// The action.
+        action: Action,
+        /// Who approved it, where it was a proposal.
+        approved_by: Option<Observer>,
+    }
+    /// An action waits for an operator's word.
+    ActionProposed(1) = "action_proposed" {
+        /// The action.
+        action: Action,
+        /// Until when it can be approved.
+        expires_at: Timestamp,
+    }
+    /// A proposal came to nothing.
+    ProposalClosed(1) = "proposal_closed" {
+        /// The action.
+        action: ActionId,
+        /// Who refused it; none where it expired or its finding cleared.
+        by: Option<Observer>,
+        /// Why.
+        reason: String,
+    }
+    /// What would have been done, and why it was not.
+    ActionWithheld(1) = "action_withheld" {
+        /// The action as it would have been.
+        action: Action,
+        /// Why not.
+        why: Withheld,
+    }
+    /// An action was performed, refused or failed.
+    ActionEnded(1) = "action_ended" {
+        /// Which.
+        action: ActionId,
+        /// How it went.
+        outcome: Outcome,
+        /// What was kept before anything was ended.
+        evidence: Option<KeptEvidence>,
+    }
+    /// An action is seen to have helped.
+    ActionProven(1) = "action_proven" {
+        /// Which.
+        action: ActionId,
+        /// How it is seen.
+        reason: String,
+    }
+    /// An action is not seen to have helped: its kind is stopped for its scope.
+    ActionUnproven(1) = "action_unproven" {
+        /// Which.
+        action: ActionId,
+        /// The kind that is stopped.
+        kind: ActionKind,
+        /// What it is stopped for.
+        scope: Subject,
+        /// What was waited for.
+        reason: String,
+    }
+    /// A person lifted a stop.
+    StopLifted(1) = "stop_lifted" {
+        /// The kind of action.
+        kind: ActionKind,
+        /// What it was stopped for.
+        scope: Subject,
+        /// Who.
+        by: Observer,
+    }
+    /// The kill switch was thrown.
+    ActionsHeld(1) = "actions_held" {
+        /// Who.
+        by: Observer,
+        /// Why.
+        reason: String,
+    }
+    /// The kill switch was released.
+    ActionsReleased(1) = "actions_released" {
+        /// Who.
+        by: Observer,
+        /// Why.
+        reason: String,
+    }
+    /// Something is to be told.
+    MessageRequested(1) = "message_requested" {
+        /// The message.
+        message: Message,
+    }
+    /// Something was told, or could not be.
+    MessageEnded(1) = "message_ended" {
+        /// Which.
+        message: MessageId,
+        /// How it went.
+        outcome: Outcome,
+    }
+}

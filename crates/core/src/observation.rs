@@ -1,0 +1,384 @@
+//! Something was seen: by whom, about what, when.
+//!
+//! Observations are facts, never judgements. Those that repeat (progress, lock waits,
+//! database load) are whole pictures of their subject, so that a late, lost or doubled
+//! one costs time and nothing else: the next one says everything again.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::action::Outcome;
+use crate::evidence::KeptEvidence;
+use crate::ids::{ActionId, ComponentId, DatabaseId, JobId, MessageId, Observer, RunId};
+use crate::subject::{Backend, Subject};
+
+/// Something was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// When it was seen, by the observer's clock.
+    pub at: Timestamp,
+    /// Who saw it.
+    pub by: Observer,
+    /// What was seen.
+    pub seen: Seen,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Seen {
+    /// A job's schedule came due.
+    ScheduleDue(ScheduleDue),
+    /// A run began.
+    RunStart(RunStart),
+    /// How far a run is, in counters that only matter where they differ.
+    RunProgress(RunProgress),
+    /// A run ended.
+    RunExit(RunExit),
+    /// The time by which a job's product must be there has come.
+    ProductDue(ProductDue),
+    /// What is there of a job's product.
+    ProductReport(ProductReport),
+    /// Who waits for whom in one database; empty when nobody waits.
+    LockWaits(LockWaits),
+    /// The backends of supervised runs in one database.
+    RunBackends(RunBackends),
+    /// Connections and transactions of one database.
+    DatabaseLoad(DatabaseLoad),
+    /// Whether an observer can see its subject at all.
+    Sight(Sight),
+    /// How an action went.
+    ActionOutcome(ActionOutcome),
+    /// How a message went.
+    MessageOutcome(MessageOutcome),
+    /// What a person ordered.
+    Order(Order),
+}
+
+/// A job's schedule came due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleDue {
+    /// The job.
+    pub job: JobId,
+    /// The slot: the scheduled time, not the time it was noticed.
+    pub scheduled_at: Timestamp,
+}
+
+/// A run began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStart {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobId,
+    /// When its command began.
+    pub started_at: Timestamp,
+    /// Who started it.
+    pub origin: Origin,
+}
+
+/// Who started a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Evenkeel, because its schedule came due, by retry, or on an operator's order.
+    Keeper,
+    /// Another scheduler, through `evenkeel run`. Evenkeel does not start it again.
+    Wrapper,
+}
+
+/// How far a run is. Counters are of the whole process tree; what matters is whether
+/// they change, not their sum: a child that ends takes its counters along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunProgress {
+    /// The run.
+    pub run: RunId,
+    /// CPU time used, user and system, ended children included, milliseconds.
+    pub cpu_ms: u64,
+    /// Bytes read and written through system calls (`/proc/PID/io` rchar + wchar, and
+    /// bytes moved on its sockets where they are known).
+    pub io_bytes: u64,
+    /// Bytes of output (standard output and error).
+    pub output_bytes: u64,
+    /// Explicit progress reports, counted.
+    pub reports: u64,
+    /// Living processes in the tree.
+    pub processes: u32,
+}
+
+/// A run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunExit {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobId,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How.
+    pub exit: Exit,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// Its command exited with this status.
+    Code(i32),
+    /// Its command was ended by this signal.
+    Signal(i32),
+    /// Its command could not be started: why.
+    NotStarted(String),
+    /// Nobody saw how: its supervisor and its processes are gone.
+    Lost,
+}
+
+impl Exit {
+    /// Whether the command said that all went well.
+    pub fn is_success(&self) -> bool {
+        *self == Self::Code(0)
+    }
+}
+
+/// The time by which a job's product must be there has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProductDue {
+    /// The job.
+    pub job: JobId,
+    /// The time by which it must be there.
+    pub due_at: Timestamp,
+    /// A product last changed before this time is an old one.
+    pub fresh_since: Timestamp,
+}
+
+/// What is there of a job's product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProductReport {
+    /// The job.
+    pub job: JobId,
+    /// What is there.
+    pub state: ProductState,
+}
+
+/// What is there of a job's product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProductState {
+    /// Nothing under its name.
+    Absent,
+    /// A file under its final name.
+    Present {
+        /// Its size.
+        bytes: u64,
+        /// When it last changed.
+        modified_at: Timestamp,
+        /// Whether its end marker is there; `None` where none is configured.
+        complete: Option<bool>,
+        /// Its rows; `None` where they are not counted.
+        rows: Option<u64>,
+    },
+    /// It cannot be looked at: why. Unknown, neither there nor missing.
+    Unreachable(String),
+}
+
+/// Who waits for whom in one database: the whole picture at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockWaits {
+    /// The database.
+    pub database: DatabaseId,
+    /// One chain for each root; empty when nobody waits.
+    pub chains: Vec<LockChain>,
+    /// Waiters left out because there were more than the observer keeps.
+    pub left_out: u32,
+}
+
+/// Everyone who waits, directly or through others, for one root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockChain {
+    /// Who holds what the others wait for, and waits for nobody.
+    pub root: LockRoot,
+    /// Who waits, longest first.
+    pub waiters: Vec<LockWaiter>,
+}
+
+/// The root of a lock chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockRoot {
+    /// A session.
+    Session(Session),
+    /// A prepared transaction: it has no process; an operator commits or rolls it back.
+    Prepared {
+        /// `pg_prepared_xacts.gid`.
+        gid: String,
+        /// `pg_prepared_xacts.owner`.
+        owner: String,
+        /// When it was prepared.
+        prepared_at: Timestamp,
+    },
+}
+
+/// One session of a database, as `pg_stat_activity` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Which one.
+    pub backend: Backend,
+    /// `xact_start` of its transaction, checked again before it is ended.
+    pub xact_start: Option<Timestamp>,
+    /// `usename`.
+    pub role: String,
+    /// Whether the role is a superuser.
+    pub superuser: bool,
+    /// `backend_type`: `client backend`, `walsender`, `autovacuum worker`, ...
+    pub backend_type: String,
+    /// `datname`.
+    pub datname: String,
+    /// Whether `datname` is the database the configuration names.
+    pub in_scope: bool,
+    /// `application_name`.
+    pub application_name: String,
+    /// `state`.
+    pub state: SessionState,
+    /// When `state` last changed.
+    pub state_since: Option<Timestamp>,
+    /// `wait_event_type/wait_event`, empty when it waits for nothing.
+    pub waits_for: String,
+    /// The query, cut to a bounded length; the current one, or the last.
+    pub query: String,
+    /// The supervised run it belongs to, by its tag or its process.
+    pub run: Option<RunId>,
+    /// The component its work is for, by the configuration's patterns.
+    pub component: Option<ComponentId>,
+}
+
+/// `pg_stat_activity.state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// It runs a query.
+    Active,
+    /// It waits for its client, outside a transaction.
+    Idle,
+    /// It waits for its client, inside a transaction.
+    IdleInTransaction,
+    /// As before, after an error.
+    IdleInTransactionAborted,
+    /// Anything else (fast-path call, tracking disabled, not a client).
+    Other,
+}
+
+/// One session that waits for a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockWaiter {
+    /// Who waits.
+    pub session: Session,
+    /// Whom it waits for directly (pids of the same server).
+    pub waits_for_pids: Vec<i32>,
+    /// Since when: `pg_locks.waitstart` (14+), else when it was first seen waiting.
+    pub since: Timestamp,
+    /// The lock it wants: `RowExclusiveLock on users`, `ShareLock on transaction`.
+    pub wants: String,
+}
+
+/// The backends of supervised runs in one database: the whole picture at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunBackends {
+    /// The database.
+    pub database: DatabaseId,
+    /// Sessions that carry a run's tag or belong to one of its processes.
+    pub sessions: Vec<Session>,
+}
+
+/// Connections and transactions of one database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseLoad {
+    /// The database.
+    pub database: DatabaseId,
+    /// Client connections in use.
+    pub connections_used: u32,
+    /// Connections an ordinary role can use (`max_connections` less reserved ones).
+    pub connections_max: u32,
+    /// Sessions idle in transaction, longest first, bounded.
+    pub idle_in_transaction: Vec<Session>,
+    /// The session with the oldest transaction.
+    pub oldest_transaction: Option<Session>,
+    /// Prepared transactions, oldest first, bounded: gid and when it was prepared.
+    pub prepared: Vec<(String, Timestamp)>,
+}
+
+/// Whether an observer can see its subject at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sight {
+    /// What it looks at.
+    pub of: Subject,
+    /// `None` when it sees; else why it does not.
+    pub blind: Option<String>,
+}
+
+/// How an action went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionOutcome {
+    /// The action.
+    pub action: ActionId,
+    /// How it went.
+    pub outcome: Outcome,
+    /// What was kept before anything was ended.
+    pub evidence: Option<KeptEvidence>,
+}
+
+/// How a message went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageOutcome {
+    /// The message.
+    pub message: MessageId,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// What a person ordered. The observer says who.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum Order {
+    /// Perform a proposed action.
+    Approve {
+        /// The action.
+        action: ActionId,
+    },
+    /// Do not perform a proposed action.
+    Refuse {
+        /// The action.
+        action: ActionId,
+        /// Why.
+        reason: String,
+    },
+    /// The kill switch: perform nothing until released.
+    HoldActions {
+        /// Why.
+        reason: String,
+    },
+    /// Actions may be performed again.
+    ReleaseActions {
+        /// Why.
+        reason: String,
+    },
+    /// Somebody looks after an incident.
+    Acknowledge {
+        /// The incident.
+        incident: crate::ids::IncidentId,
+    },
+    /// Start a job now.
+    StartJob {
+        /// The job.
+        job: JobId,
+    },
+    /// Let a kind of action be tried again on a subject after its proof failed.
+    LiftStop {
+        /// The kind of action.
+        kind: crate::action::ActionKind,
+        /// What it was stopped for: a job or a database.
+        scope: Subject,
+    },
+}

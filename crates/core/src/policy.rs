@@ -1,0 +1,241 @@
+//! The checked configuration, as far as deciding needs it.
+//!
+//! Made once from `evenkeel.toml` by the program, which has refused everything that
+//! does not fit together. Defaults are safe: watch first.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::authority::Authority;
+use crate::ids::{ComponentId, DatabaseId, JobId};
+
+/// Everything the core needs to know of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Policy {
+    /// The functions customers see, in the order of the configuration.
+    pub components: BTreeMap<ComponentId, ComponentPolicy>,
+    /// The jobs.
+    pub jobs: BTreeMap<JobId, JobPolicy>,
+    /// The guarded databases.
+    pub databases: BTreeMap<DatabaseId, DatabasePolicy>,
+    /// What may be done to what.
+    pub authority: Authority,
+    /// When incidents close and reopen.
+    pub incidents: IncidentPolicy,
+}
+
+/// A function customers see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentPolicy {
+    /// Its public name: `Login`.
+    pub name: String,
+    /// Its place on the page.
+    pub position: u32,
+    /// The databases it needs: when one cannot be seen, it is unknown.
+    pub needs: Vec<DatabaseId>,
+}
+
+/// When incidents close and reopen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentPolicy {
+    /// How long everything must stay clear before an incident in monitoring is resolved.
+    pub settle: Duration,
+    /// How long after it was resolved a returning finding reopens it.
+    pub reopen_within: Duration,
+    /// How long after a public update the next one is promised.
+    pub next_update_after: Duration,
+}
+
+impl Default for IncidentPolicy {
+    /// Two minutes to settle: long enough for the herd after a release to show itself,
+    /// short enough that "monitoring" is not left standing. Fifteen minutes to reopen,
+    /// Statuspage's users' own habit. Twenty minutes to the next word: PagerDuty's guide.
+    fn default() -> Self {
+        Self {
+            settle: Duration::from_secs(120),
+            reopen_within: Duration::from_secs(900),
+            next_update_after: Duration::from_secs(1200),
+        }
+    }
+}
+
+/// What happens to a slot that comes due while a run is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Concurrency {
+    /// The slot is left out, and that is said.
+    #[default]
+    Forbid,
+    /// The slot waits, one at most; a newer one takes its place.
+    Queue,
+    /// The run is ended, where that is allowed, and the slot's run started.
+    Replace,
+}
+
+/// How often and how soon a failed run is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    /// Runs after the first, for one slot.
+    pub budget: u32,
+    /// Wait before the first retry; doubled for each further one.
+    pub backoff: Duration,
+    /// The longest wait.
+    pub backoff_max: Duration,
+}
+
+impl Default for RetryPolicy {
+    /// No retry unless asked for: only the operator knows whether a job can run twice.
+    fn default() -> Self {
+        Self {
+            budget: 0,
+            backoff: Duration::from_secs(60),
+            backoff_max: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct JobPolicy {
+    /// The longest a run may take at all.
+    pub deadline: Option<Duration>,
+    /// The longest a run may go without progress.
+    pub stall: Option<Duration>,
+    /// What happens to a slot that comes due while a run is still there.
+    pub concurrency: Concurrency,
+    /// How failed runs are tried again.
+    pub retry: RetryPolicy,
+    /// Time between the polite signal and the one that cannot be refused.
+    pub grace: Duration,
+    /// What it must deliver.
+    pub product: Option<ProductPolicy>,
+    /// The components customers miss when its product is missing.
+    pub components: Vec<ComponentId>,
+}
+
+/// What a job must deliver.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ProductPolicy {
+    /// The smallest size that counts as whole, bytes.
+    pub bytes_min: u64,
+    /// The fewest rows that count as whole.
+    pub rows_min: Option<u64>,
+}
+
+/// A guarded database.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DatabasePolicy {
+    /// When a lock chain counts as harm, and who may be ended for it.
+    pub locks: LockPolicy,
+    /// A session idle in transaction for longer is reported.
+    pub idle_in_transaction: Option<Duration>,
+    /// Connections in use above this share of what there is are reported, percent.
+    pub connections_pct: Option<u8>,
+    /// A transaction older than this is reported.
+    pub transaction_age: Option<Duration>,
+}
+
+/// When a lock chain counts as harm, and who may be ended for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockPolicy {
+    /// At least so many sessions of protected components wait ...
+    pub waiters_min: u32,
+    /// ... each for at least so long.
+    pub waiting_min: Duration,
+    /// Sessions of supervised runs may be ended.
+    pub end_runs: bool,
+    /// Sessions of these roles may be ended.
+    pub end_roles: Vec<Pattern>,
+    /// Sessions with these application names may be ended.
+    pub end_applications: Vec<Pattern>,
+    /// A DDL statement that itself waits behind others and holds up everyone behind it
+    /// may be cancelled, if its session may be ended at all.
+    pub end_queued_ddl: bool,
+    /// How long the chain may take to drain after an end before that counts as no help.
+    pub drain: Duration,
+}
+
+impl Default for LockPolicy {
+    /// Two waiters for one second: one waiter alone is everyday contention; a second is
+    /// longer than any well-behaved row lock of a web request and short enough that
+    /// a login still succeeds within five.
+    fn default() -> Self {
+        Self {
+            waiters_min: 2,
+            waiting_min: Duration::from_secs(1),
+            end_runs: true,
+            end_roles: Vec::new(),
+            end_applications: Vec::new(),
+            end_queued_ddl: false,
+            drain: Duration::from_secs(3),
+        }
+    }
+}
+
+/// A pattern with `*` for any text: `backoffice-*`. Case matters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// A pattern from its text.
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `text` as a whole fits.
+    pub fn fits(&self, text: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = text.strip_prefix(first) else {
+            return false;
+        };
+        let Some(mut part) = parts.next() else {
+            return rest.is_empty();
+        };
+        for next in parts {
+            let Some(found) = rest.find(part) else {
+                return false;
+            };
+            rest = &rest[found + part.len()..];
+            part = next;
+        }
+        rest.ends_with(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pattern;
+
+    #[test]
+    fn patterns_fit_whole_texts() {
+        for (pattern, text, fits) in [
+            ("web", "web", true),
+            ("web", "webs", false),
+            ("web-*", "web-1", true),
+            ("web-*", "xweb-1", false),
+            ("*export*", "nightly-export-2", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("a*a", "a", false),
+            ("*", "", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(
+                Pattern::new(pattern).fits(text),
+                fits,
+                "{pattern} on {text}"
+            );
+        }
+    }
+}
