@@ -1,0 +1,553 @@
+//! The journal in one SQLite file: the default, for a server on its own.
+//!
+//! Write-ahead log, `synchronous=FULL`: an append returns after `fsync`. Readers
+//! (the CLI beside a running server) open the same file without the lock and see
+//! whole appends only.
+//!
+//! | file | what |
+//! |---|---|
+//! | `journal.db` (`-wal`, `-shm`) | the record, and SQLite's log beside it |
+//! | `journal.db.lock` | who has it ([`Holder`]) |
+//! | `journal.db.head` | how far it had come, so that a lost end is noticed |
+//! | `journal.db.set-aside-1` ... | torn tails, with what was in them ([`SetAside`]) |
+//!
+//! Damage, and what becomes of it: see [`SqliteJournal::open`]. Space is given
+//! back to the file, not to the disk: what retention frees is used for new
+//! entries, so a file stays at its largest size; `VACUUM INTO` makes a small copy.
+
+mod lock;
+mod open;
+mod rows;
+mod salvage;
+mod schema;
+mod survey;
+mod witness;
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, TransactionBehavior, params};
+use sha2::{Digest, Sha256};
+
+pub use self::{lock::Holder, open::Opened, salvage::SetAside, survey::TAIL_ENTRIES_MAX};
+use self::{lock::Lock, rows::signed, witness::Witness};
+use crate::{
+    chain::{Misfit, Verification, Why},
+    entry::{Draft, Entry, Hash, Head, Revision, SNAPSHOT_BYTES_MAX, Snapshot},
+    error::{AppendError, Cause, OpenError, ReadError, RetainError, SnapshotError},
+    journal::{Journal, READ_BYTES_MAX, READ_ENTRIES_MAX},
+    retention::{REMOVED_MAX, Retained, Retention, announcement, seals_of},
+    verify::Verifier,
+};
+
+/// A file beside the journal: its name with an ending.
+fn beside(journal: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(journal.as_os_str());
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    connection: Connection,
+    access: Access,
+    entries_read: Cell<u64>,
+}
+
+#[derive(Debug)]
+enum Access {
+    Write {
+        head: Head,
+        witness: Witness,
+        broken: bool,
+        _lock: Lock,
+    },
+    Read,
+}
+
+impl SqliteJournal {
+    /// Opens a journal to append to it, or begins a new one.
+    ///
+    /// The last [`TAIL_ENTRIES_MAX`] entries are checked; earlier ones when they
+    /// are read. A torn tail is set aside and told of in [`Opened`]. It is refused
+    /// to open what would be a wrong history: damage that good entries follow, a
+    /// file that is missing although its witness is there, another history than
+    /// the acknowledged one, or more lost than a torn write can take.
+    pub fn open(path: &Path) -> Result<(SqliteJournal, Opened), OpenError> {
+        let ready = open::open(path)?;
+        let access = Access::Write {
+            head: ready.head,
+            witness: ready.witness,
+            broken: false,
+            _lock: ready.lock,
+        };
+        let journal = SqliteJournal {
+            connection: ready.connection,
+            access,
+            entries_read: Cell::new(0),
+        };
+        Ok((journal, ready.opened))
+    }
+
+    /// Opens a journal for reading, also while a server holds it. Changes nothing,
+    /// and does not refuse damage: [`Journal::verify`] is there to describe it.
+    pub fn open_read_only(path: &Path) -> Result<SqliteJournal, OpenError> {
+        if !path.exists() {
+            return Err(OpenError::NotFound {
+                path: path.to_owned(),
+            });
+        }
+        let look = || {
+            let connection = schema::connect_to_read(path)?;
+            let found = schema::identify(&connection)?;
+            Ok((connection, found))
+        };
+        let (connection, found) = look().map_err(|error: rusqlite::Error| {
+            let what = "SQLite cannot read it".to_owned();
+            let path = path.to_owned();
+            match rows::trouble(&error) {
+                rows::Trouble::Damaged => OpenError::Damaged {
+                    path,
+                    what,
+                    cause: Some(Cause::new(error)),
+                },
+                _ => OpenError::File {
+                    what: "cannot read",
+                    path,
+                    cause: Cause::new(error),
+                },
+            }
+        })?;
+        match found {
+            schema::Found::Journal => {}
+            schema::Found::Newer(format) => {
+                let path = path.to_owned();
+                return Err(OpenError::Newer {
+                    path,
+                    format,
+                    known: schema::FORMAT,
+                });
+            }
+            schema::Found::Blank => {
+                return Err(OpenError::NotFound {
+                    path: path.to_owned(),
+                });
+            }
+            schema::Found::Foreign => {
+                return Err(OpenError::Foreign {
+                    path: path.to_owned(),
+                });
+            }
+        }
+        Ok(SqliteJournal {
+            connection,
+            access: Access::Read,
+            entries_read: Cell::new(0),
+        })
+    }
+
+    /// How many entries this handle has read from the file since it was opened.
+    #[must_use]
+    pub fn entries_read(&self) -> u64 {
+        self.entries_read.get()
+    }
+
+    /// Limits the file to so many pages of 4 KiB, counted whole: an append that
+    /// would need more fails as on a full disk.
+    pub fn limit_pages(&self, pages: u32) -> Result<(), ReadError> {
+        self.connection
+            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+            .map_err(|error| ReadError::Storage(Cause::new(error)))
+    }
+
+    /// A page, within one view of the file.
+    fn page(&self, after: Revision, limit: usize) -> Result<Vec<Entry>, ReadError> {
+        let mut page = Vec::new();
+        let limit = limit.min(READ_ENTRIES_MAX);
+        if limit == 0 || after >= self.revision()? {
+            return Ok(page);
+        }
+        let mut walk = rows::walk_from(&self.connection, after)?;
+        let sql = format!(
+            "SELECT {} FROM entries WHERE revision > ?1 ORDER BY revision",
+            rows::ENTRY_COLUMNS
+        );
+        let unreadable =
+            |walk: &crate::chain::Walk, error| rows::read_error(walk.head.revision.next(), error);
+        let mut statement = self
+            .connection
+            .prepare_cached(&sql)
+            .map_err(|error| unreadable(&walk, error))?;
+        let mut found = statement
+            .query([signed(after)])
+            .map_err(|error| unreadable(&walk, error))?;
+        let mut bytes = 0;
+        while page.len() < limit && bytes < READ_BYTES_MAX {
+            let Some(row) = found.next().map_err(|error| unreadable(&walk, error))? else {
+                break;
+            };
+            self.entries_read.set(self.entries_read.get() + 1);
+            let entry = rows::entry_in(row).map_err(|error| unreadable(&walk, error))?;
+            rows::cross_to(&self.connection, &mut walk, entry.revision)?;
+            walk.step(&entry)?;
+            bytes += entry.body.len();
+            page.push(entry);
+        }
+        Ok(page)
+    }
+
+    /// Runs a change in one durable transaction, which moves the head.
+    fn change<T>(
+        &mut self,
+        expected: Option<Revision>,
+        change: impl FnOnce(&Connection, Head) -> Result<(Head, T), AppendError>,
+    ) -> Result<T, AppendError> {
+        let Access::Write {
+            head,
+            witness,
+            broken,
+            ..
+        } = &mut self.access
+        else {
+            return Err(AppendError::ReadOnly);
+        };
+        if *broken {
+            return Err(AppendError::Broken);
+        }
+        let actual = head.revision;
+        if let Some(expected) = expected.filter(|expected| *expected != actual) {
+            return Err(AppendError::Conflict { expected, actual });
+        }
+        let attempt = || {
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(rows::append_error)?;
+            let (next, answer) = change(&transaction, *head)?;
+            transaction.commit().map_err(rows::append_error)?;
+            Ok::<_, AppendError>((next, answer))
+        };
+        match attempt() {
+            Ok((next, answer)) => {
+                *head = next;
+                // Durable already. The witness is a lower bound and may lag.
+                let _lags = witness.note(next);
+                Ok(answer)
+            }
+            Err(error) => {
+                *broken = !error.retry_can_help();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        if let Access::Write { witness, .. } = &self.access {
+            let _lags = witness.sync();
+        }
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn head(&self) -> Result<Head, ReadError> {
+        match &self.access {
+            Access::Write { head, .. } => Ok(*head),
+            Access::Read => {
+                rows::last(&self.connection).map_err(|error| rows::read_error(Revision(1), error))
+            }
+        }
+    }
+
+    fn append(&mut self, expected: Revision, drafts: &[Draft]) -> Result<Revision, AppendError> {
+        Draft::check(drafts)?;
+        if drafts.is_empty() {
+            return match &self.access {
+                Access::Read => Err(AppendError::ReadOnly),
+                Access::Write { head, .. } if head.revision == expected => Ok(expected),
+                Access::Write { head, .. } => Err(AppendError::Conflict {
+                    expected,
+                    actual: head.revision,
+                }),
+            };
+        }
+        self.change(Some(expected), |connection, head| {
+            let mut head = head;
+            for draft in drafts {
+                head = rows::insert(connection, head, draft).map_err(rows::append_error)?;
+            }
+            Ok((head, head.revision))
+        })
+    }
+
+    fn read(&self, after: Revision, limit: usize) -> Result<Vec<Entry>, ReadError> {
+        // One view of the file for entries and seals, whatever is removed meanwhile.
+        let view = self.connection.unchecked_transaction();
+        let _view = view.map_err(|error| rows::read_error(after, error))?;
+        self.page(after, limit)
+    }
+
+    fn latest_snapshot(&self, format: u32) -> Result<Option<Snapshot>, ReadError> {
+        // Two at most are kept. One that cannot be read is as good as none.
+        let load = || {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT revision, hash, digest, body FROM snapshots \
+                 WHERE format = ?1 ORDER BY revision DESC LIMIT 2",
+            )?;
+            let mut found = statement.query([format])?;
+            while let Some(row) = found.next()? {
+                let stored = (
+                    rows::unsigned(row, 0),
+                    rows::hash_in(row, 1),
+                    rows::hash_in(row, 2),
+                    row.get::<_, Vec<u8>>(3),
+                );
+                let (Ok(revision), Ok(hash), Ok(digest), Ok(body)) = stored else {
+                    continue;
+                };
+                let head = Head { revision, hash };
+                if snapshot_digest(head, format, &body) == digest
+                    && rows::hash_at(&self.connection, revision)? == Some(hash)
+                {
+                    return Ok(Some(Snapshot {
+                        revision,
+                        format,
+                        body,
+                    }));
+                }
+            }
+            Ok(None)
+        };
+        match load() {
+            Ok(snapshot) => Ok(snapshot),
+            Err(error) => match rows::trouble(&error) {
+                rows::Trouble::Damaged => Ok(None),
+                _ => Err(rows::read_error(Revision(1), error)),
+            },
+        }
+    }
+
+    fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
+        let size = snapshot.body.len();
+        if size > SNAPSHOT_BYTES_MAX {
+            return Err(SnapshotError::TooLarge {
+                size,
+                limit: SNAPSHOT_BYTES_MAX,
+            });
+        }
+        let revision = snapshot.revision;
+        let stored = rows::hash_at(&self.connection, revision)
+            .map_err(|error| rows::read_error(revision, error))?;
+        let Some(hash) = stored else {
+            return Err(SnapshotError::NoSuchRevision {
+                revision,
+                head: self.revision()?,
+            });
+        };
+        let digest = snapshot_digest(Head { revision, hash }, snapshot.format, &snapshot.body);
+        self.change(None, |connection, head| {
+            let write = || {
+                connection.execute(
+                    "INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![
+                        signed(revision),
+                        snapshot.format,
+                        hash.0,
+                        digest.0,
+                        snapshot.body
+                    ],
+                )?;
+                connection.execute(
+                    "DELETE FROM snapshots WHERE revision NOT IN \
+                     (SELECT revision FROM snapshots ORDER BY revision DESC LIMIT 2)",
+                    [],
+                )
+            };
+            write().map_err(rows::append_error)?;
+            Ok((head, ()))
+        })?;
+        if let Access::Write { witness, .. } = &self.access {
+            let _lags = witness.sync();
+        }
+        Ok(())
+    }
+
+    fn retain(
+        &mut self,
+        expected: Revision,
+        rules: &Retention,
+        now: jiff::Timestamp,
+    ) -> Result<Retained, RetainError> {
+        let actual = self.revision()?;
+        if actual != expected {
+            return Err(AppendError::Conflict { expected, actual }.into());
+        }
+        let unreadable = |error| rows::read_error(Revision(1), error);
+        let mut old = removable(&self.connection, rules, now).map_err(unreadable)?;
+        let more = old.len() > REMOVED_MAX;
+        old.truncate(REMOVED_MAX);
+        old.sort_by_key(|old| old.revision);
+        if old.is_empty() {
+            return Ok(Retained {
+                revision: actual,
+                ..Retained::default()
+            });
+        }
+        let mut kinds = BTreeMap::new();
+        for old in &old {
+            *kinds.entry(old.kind.clone()).or_insert(0) += 1;
+        }
+        let chained: Vec<_> = old.iter().map(|old| (old.revision, old.hash)).collect();
+        let seals = seals_of(&chained, |revision| {
+            Ok::<_, ReadError>(
+                rows::walk_from(&self.connection, Revision(revision.0 - 1))?
+                    .head
+                    .hash,
+            )
+        })?;
+        let revision = self.change(Some(expected), |connection, head| {
+            seal(connection, &chained, seals).map_err(rows::append_error)?;
+            let seals = rows::seals(connection).map_err(rows::append_error)?;
+            let draft = announcement(rules, now, &kinds, seals);
+            let head = rows::insert(connection, head, &draft).map_err(rows::append_error)?;
+            Ok((head, head.revision))
+        })?;
+        Ok(Retained {
+            removed: chained.len() as u64,
+            revision,
+            more,
+        })
+    }
+
+    fn verify(&self, known: &[Head]) -> Result<Verification, ReadError> {
+        let mut verifier = Verifier::new(known);
+        while verifier.take(self.read(verifier.at(), READ_ENTRIES_MAX))? {}
+        if verifier.found_misfit() {
+            return Ok(verifier.finish([]));
+        }
+        let structure: Result<String, _> =
+            self.connection
+                .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0));
+        let hurt = match structure {
+            Ok(said) if said == "ok" => None,
+            Ok(said) => Some(said),
+            Err(error) => Some(error.to_string()),
+        };
+        // What a running server appended and removed meanwhile, in one view with the
+        // seals that belong to it.
+        let view = self.connection.unchecked_transaction();
+        let _view = view.map_err(|error| rows::read_error(verifier.at(), error))?;
+        while verifier.take(self.page(verifier.at(), READ_ENTRIES_MAX))? {}
+        let seals =
+            rows::seals(&self.connection).map_err(|error| rows::read_error(Revision(1), error))?;
+        let mut verification = verifier.finish(seals);
+        if let (None, Some(said)) = (&verification.misfit, hurt) {
+            let revision = verification.head.revision.next();
+            verification.misfit = Some(Misfit {
+                revision,
+                why: Why::Unreadable(said),
+            });
+        }
+        Ok(verification)
+    }
+}
+
+/// What makes a snapshot whole and tells which history it belongs to.
+fn snapshot_digest(head: Head, format: u32, body: &[u8]) -> Hash {
+    let mut sha = Sha256::new();
+    sha.update(head.revision.0.to_be_bytes());
+    sha.update(head.hash.0);
+    sha.update(format.to_be_bytes());
+    sha.update(body);
+    Hash(sha.finalize().into())
+}
+
+struct Old {
+    revision: Revision,
+    hash: Hash,
+    kind: String,
+}
+
+/// What the rules let go, kind by kind; one more than is removed in one go, to
+/// know that there is more. What a snapshot stands on stays.
+fn removable(
+    connection: &Connection,
+    rules: &Retention,
+    now: jiff::Timestamp,
+) -> rusqlite::Result<Vec<Old>> {
+    let mut old = Vec::new();
+    let mut statement = connection.prepare_cached(
+        "SELECT revision, hash, kind FROM entries \
+         WHERE kind = ?1 AND (at_seconds, at_nanoseconds) < (?2, ?3) AND revision <= ?4 \
+           AND revision NOT IN (SELECT revision FROM snapshots) \
+         LIMIT ?5",
+    )?;
+    for (kind, cutoff) in rules.cutoffs(now) {
+        let room = REMOVED_MAX + 1 - old.len();
+        let found = statement.query_map(
+            params![
+                kind,
+                cutoff.as_second(),
+                cutoff.subsec_nanosecond(),
+                signed(rules.up_to),
+                i64::try_from(room).unwrap_or(0),
+            ],
+            |row| {
+                Ok(Old {
+                    revision: rows::unsigned(row, 0)?,
+                    hash: rows::hash_in(row, 1)?,
+                    kind: row.get(2)?,
+                })
+            },
+        )?;
+        for row in found {
+            old.push(row?);
+        }
+    }
+    Ok(old)
+}
+
+/// Removes entries and puts seals in their place, joined to their neighbours.
+fn seal(
+    connection: &Connection,
+    removed: &[(Revision, Hash)],
+    seals: Vec<crate::chain::Seal>,
+) -> rusqlite::Result<()> {
+    let mut delete = connection.prepare_cached("DELETE FROM entries WHERE revision = ?1")?;
+    for (revision, _) in removed {
+        delete.execute([signed(*revision)])?;
+    }
+    for mut seal in seals {
+        let neighbours = [
+            rows::seal_over(connection, Revision(seal.first.0 - 1))?,
+            rows::seal_over(connection, seal.last.next())?,
+        ];
+        for neighbour in neighbours.iter().flatten() {
+            connection.execute(
+                "DELETE FROM seals WHERE first = ?1",
+                [signed(neighbour.first)],
+            )?;
+            if neighbour.first < seal.first {
+                (seal.first, seal.before) = (neighbour.first, neighbour.before);
+            } else {
+                (seal.last, seal.after) = (neighbour.last, neighbour.after);
+            }
+        }
+        connection.execute(
+            "INSERT INTO seals VALUES (?1, ?2, ?3, ?4)",
+            params![
+                signed(seal.first),
+                signed(seal.last),
+                seal.before.0,
+                seal.after.0
+            ],
+        )?;
+    }
+    Ok(())
+}
