@@ -225,11 +225,12 @@ events! {
         /// Until when it can be approved.
         expires_at: Timestamp,
     }
-    /// A proposal came to nothing.
-    ProposalClosed(1) = "proposal_closed" {
+    /// An action came to nothing: refused by a person, expired, no longer needed, or given
+    /// up for a harder way.
+    ActionClosed(1) = "action_closed" {
         /// The action.
         action: ActionId,
-        /// Who refused it; none where it expired or its finding cleared.
+        /// Who refused it; none where nobody did.
         by: Option<Observer>,
         /// Why.
         reason: String,

@@ -108,6 +108,8 @@ impl fmt::Display for FindingKey {
 pub struct Finding {
     /// Which.
     pub key: FindingKey,
+    /// What it is, in a few words: `Login is blocked`.
+    pub title: String,
     /// How much it matters to the operator.
     pub severity: Severity,
     /// What it does to the components customers see; empty where it does nothing yet.

@@ -19,7 +19,7 @@ pub enum IncidentStatus {
     Investigating,
     /// The cause is known, something is being done.
     Identified,
-    /// Everything has cleared; it is watched for a while.
+    /// Nobody is hurt any more; it is watched for a while.
     Monitoring,
     /// It is over.
     Resolved,
@@ -54,6 +54,8 @@ pub struct Incident {
     pub status_since: Timestamp,
     /// When it was resolved, if it is.
     pub resolved_at: Option<Timestamp>,
+    /// Since when none of its findings holds; `None` while one does.
+    pub quiet_since: Option<Timestamp>,
     /// How often it was reopened.
     pub reopened_count: u32,
     /// Components it has hurt, with the worst status of each.
@@ -64,8 +66,25 @@ pub struct Incident {
     pub open_findings: BTreeSet<FindingKey>,
     /// Findings of it that have cleared, newest 64.
     pub cleared_findings: BTreeSet<FindingKey>,
+    /// Findings the operator was paged for.
+    pub paged: BTreeSet<FindingKey>,
+    /// The last public word: when, and what it said of the status and the components.
+    pub last_word: Option<LastWord>,
     /// Who looks after it.
     pub acknowledged_by: Option<String>,
+}
+
+/// The last public word about an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastWord {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// The status it announced.
+    pub status: IncidentStatus,
+    /// What it said of the components.
+    pub components: BTreeMap<ComponentId, Status>,
+    /// The promise it made.
+    pub next_update_at: Option<Timestamp>,
 }
 
 impl Incident {

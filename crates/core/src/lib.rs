@@ -11,8 +11,8 @@
 //!
 //! Read in this order: [`observation`] (what was seen), [`finding`] (what holds),
 //! [`incident`] (what belongs together), [`action`] and [`message`] (what is to be
-//! done and told), [`event`] (what the journal keeps), `record` (the fold of it),
-//! `step` (the one path through all of them).
+//! done and told), [`event`] (what the journal keeps), [`record`] (the fold of it),
+//! [`mod@step`] (the one path through all of them).
 
 #![no_std]
 
@@ -20,15 +20,20 @@ extern crate alloc;
 
 pub mod action;
 pub mod authority;
+pub mod detect;
 pub mod event;
 pub mod evidence;
 pub mod finding;
 pub mod ids;
 pub mod incident;
+pub mod memory;
 pub mod message;
 pub mod observation;
 pub mod policy;
+pub mod record;
+pub mod respond;
 pub mod status;
+pub mod step;
 pub mod subject;
 pub mod time;
 

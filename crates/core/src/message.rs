@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Fact;
+use crate::finding::FindingKey;
 use crate::ids::{ComponentId, IncidentId, MessageId};
 use crate::incident::IncidentStatus;
 use crate::status::Status;
@@ -50,6 +51,8 @@ pub enum Body {
         details: Vec<String>,
         /// What it rests on.
         facts: Vec<Fact>,
+        /// The finding it is about: the operator is paged once for each.
+        finding: Option<FindingKey>,
     },
     /// A public update of an incident.
     Public {

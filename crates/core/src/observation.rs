@@ -29,6 +29,10 @@ pub struct Observation {
 /// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "observations are few and short-lived; boxes would be everywhere"
+)]
 pub enum Seen {
     /// A job's schedule came due.
     ScheduleDue(ScheduleDue),
@@ -207,6 +211,7 @@ pub struct LockChain {
 /// The root of a lock chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "nearly every root is a session")]
 pub enum LockRoot {
     /// A session.
     Session(Session),

@@ -1,0 +1,359 @@
+//! What detectors remember of recent observations: bounded, and lost in a restart
+//! without harm.
+//!
+//! Everything here is measured on the keeper's own clock, from the moment it saw a thing
+//! itself: after a restart, or a jump of the clock ([`Memory::lose_track`]), patience
+//! begins anew. A detector is then slower for a while, never wrong. A picture older than
+//! the one already known is dropped: late and doubled observations change nothing.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use core::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::ids::{ComponentId, DatabaseId, JobId, RunId};
+use crate::observation::{
+    DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunProgress, Session,
+    SessionState,
+};
+use crate::record::Record;
+use crate::subject::{Backend, Subject};
+use crate::time;
+
+/// A step that comes later after the one before than this has lost track of time: the
+/// machine slept, the clock jumped, or the program was stopped. The pump steps at least
+/// every 5 s.
+pub const GAP_MAX: Duration = Duration::from_secs(30);
+
+/// A picture older than this says nothing about now: three of the slowest observer's
+/// intervals.
+pub const FRESH: Duration = Duration::from_secs(15);
+
+/// CPU time that counts as progress: one percent of one core since the last progress.
+/// Below it lie the timers of a runtime that waits.
+const CPU_FLOOR_PCT: u128 = 1;
+
+/// What detectors remember.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    pub(crate) runs: BTreeMap<RunId, RunMemory>,
+    pub(crate) databases: BTreeMap<DatabaseId, DatabaseMemory>,
+    pub(crate) products: BTreeMap<JobId, (Timestamp, ProductState)>,
+    pub(crate) blind: BTreeMap<Subject, (Timestamp, String)>,
+    /// When to look at a subject again although nothing was seen of it.
+    pub(crate) timers: BTreeSet<(Timestamp, Subject)>,
+    pub(crate) last_step: Option<Timestamp>,
+}
+
+/// What is remembered of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunMemory {
+    pub(crate) seen_at: Timestamp,
+    pub(crate) progress_at: Timestamp,
+    /// What moved last, in words.
+    pub(crate) progress_by: &'static str,
+    reference: Option<RunProgress>,
+    pub(crate) latest: Option<RunProgress>,
+    backends: BTreeMap<Backend, Option<Timestamp>>,
+}
+
+/// What is remembered of a database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DatabaseMemory {
+    pub(crate) waits_at: Option<Timestamp>,
+    pub(crate) chains: BTreeMap<Subject, ChainMemory>,
+    pub(crate) run_backends_at: Option<Timestamp>,
+    pub(crate) run_backends: BTreeMap<Backend, (Timestamp, Session)>,
+    pub(crate) load: Option<(Timestamp, DatabaseLoad)>,
+}
+
+/// What is remembered of a lock chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainMemory {
+    pub(crate) chain: LockChain,
+    /// When each waiter was first seen waiting for this root, by our clock.
+    pub(crate) first_seen: BTreeMap<Backend, Timestamp>,
+}
+
+impl ChainMemory {
+    /// Components whose sessions wait, with how many have waited for at least `span` and
+    /// how long the longest has.
+    pub(crate) fn waiting(
+        &self,
+        now: Timestamp,
+        span: Duration,
+    ) -> BTreeMap<ComponentId, (u32, Duration)> {
+        let mut waiting: BTreeMap<ComponentId, (u32, Duration)> = BTreeMap::new();
+        for waiter in &self.chain.waiters {
+            let Some(component) = &waiter.session.component else {
+                continue;
+            };
+            let Some(first) = self.first_seen.get(&waiter.session.backend) else {
+                continue;
+            };
+            let lasted = time::since(*first, now);
+            let (count, longest) = waiting.entry(component.clone()).or_default();
+            *count += u32::from(lasted >= span);
+            *longest = (*longest).max(lasted);
+        }
+        waiting
+    }
+}
+
+/// The subject of a lock chain's root.
+pub(crate) fn root_subject(database: &DatabaseId, root: &LockRoot) -> Subject {
+    match root {
+        LockRoot::Session(session) => Subject::Backend(session.backend.clone()),
+        LockRoot::Prepared { gid, .. } => Subject::PreparedTransaction {
+            database: database.clone(),
+            gid: gid.clone(),
+        },
+    }
+}
+
+impl Memory {
+    /// A memory after a restart: it knows nothing, and has everything that is open looked
+    /// at in the first step.
+    pub fn after_restart(record: &Record) -> Self {
+        let mut memory = Self::default();
+        memory.look_at_everything(record, Timestamp::MIN);
+        memory
+    }
+
+    /// When the next subject wants to be looked at.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn look_at_everything(&mut self, record: &Record, at: Timestamp) {
+        let open_runs = record
+            .runs
+            .iter()
+            .filter(|(_, state)| state.ended.is_none())
+            .map(|(run, _)| Subject::Run(run.clone()));
+        let subjects = open_runs
+            .chain(record.jobs.keys().cloned().map(Subject::Job))
+            .chain(record.findings.keys().map(|key| key.subject.clone()));
+        self.timers.extend(subjects.map(|subject| (at, subject)));
+    }
+
+    /// The clock cannot be trusted to have run evenly since the last step: forget what
+    /// was measured with it.
+    pub(crate) fn lose_track(&mut self, record: &Record, now: Timestamp) {
+        *self = Self::default();
+        self.look_at_everything(record, now);
+    }
+
+    pub(crate) fn take_due(&mut self, now: Timestamp) -> BTreeSet<Subject> {
+        let mut due = BTreeSet::new();
+        while self.timers.first().is_some_and(|(at, _)| *at <= now) {
+            due.extend(self.timers.pop_first().map(|(_, subject)| subject));
+        }
+        due
+    }
+
+    /// The picture of who waits is young enough to speak of now.
+    pub(crate) fn sees_locks(&self, database: &DatabaseId, now: Timestamp) -> bool {
+        !self
+            .blind
+            .contains_key(&Subject::Database(database.clone()))
+            && self
+                .databases
+                .get(database)
+                .and_then(|memory| memory.waits_at)
+                .is_some_and(|at| time::since(at, now) <= FRESH)
+    }
+
+    pub(crate) fn chain(&self, root: &Subject) -> Option<&ChainMemory> {
+        self.databases.get(root.database()?)?.chains.get(root)
+    }
+
+    /// Every chain whose root is a session of `run`.
+    pub(crate) fn chains_of_run<'a>(
+        &'a self,
+        run: &'a RunId,
+    ) -> impl Iterator<Item = (&'a Subject, &'a ChainMemory)> {
+        self.databases
+            .values()
+            .flat_map(|memory| memory.chains.iter())
+            .filter(move |(_, chain)| match &chain.chain.root {
+                LockRoot::Session(session) => session.run.as_ref() == Some(run),
+                LockRoot::Prepared { .. } => false,
+            })
+    }
+
+    /// A run began, or is open after a restart: patience begins at `now`.
+    pub(crate) fn run_begins(&mut self, run: &RunId, now: Timestamp) {
+        self.runs.entry(run.clone()).or_insert_with(|| RunMemory {
+            seen_at: now,
+            progress_at: now,
+            progress_by: "it began, or was first seen",
+            reference: None,
+            latest: None,
+            backends: BTreeMap::new(),
+        });
+    }
+
+    pub(crate) fn forget_run(&mut self, run: &RunId) {
+        self.runs.remove(run);
+    }
+
+    pub(crate) fn see_progress(&mut self, progress: &RunProgress, at: Timestamp, now: Timestamp) {
+        let at = at.min(now);
+        self.run_begins(&progress.run, at);
+        let Some(memory) = self.runs.get_mut(&progress.run) else {
+            return;
+        };
+        if memory.latest.is_some() && at <= memory.seen_at {
+            return;
+        }
+        memory.seen_at = at;
+        memory.latest = Some(progress.clone());
+        let Some(reference) = &memory.reference else {
+            memory.reference = Some(progress.clone());
+            return;
+        };
+        let cpu = u128::from(progress.cpu_ms.saturating_sub(reference.cpu_ms));
+        let elapsed = time::since(memory.progress_at, at).as_millis();
+        let moved = if progress.reports != reference.reports {
+            Some("it reported progress")
+        } else if progress.output_bytes != reference.output_bytes {
+            Some("it wrote output")
+        } else if progress.io_bytes != reference.io_bytes {
+            Some("it read or wrote data")
+        } else if progress.processes != reference.processes {
+            Some("its processes changed")
+        } else if cpu > 0 && cpu * 100 >= elapsed * CPU_FLOOR_PCT {
+            Some("it used CPU time")
+        } else {
+            None
+        };
+        if let Some(by) = moved {
+            memory.progress_at = memory.progress_at.max(at);
+            memory.progress_by = by;
+            memory.reference = Some(progress.clone());
+        }
+    }
+
+    /// A run's database sessions. One that works, and waits neither for a lock nor for
+    /// its client, is progress; so is one that changed its state since it was last seen.
+    pub(crate) fn see_run_backends(
+        &mut self,
+        picture: &RunBackends,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> BTreeSet<Subject> {
+        let at = at.min(now);
+        let memory = self.databases.entry(picture.database.clone()).or_default();
+        if memory.run_backends_at.is_some_and(|known| at <= known) {
+            return BTreeSet::new();
+        }
+        memory.run_backends_at = Some(at);
+        let mut touched: BTreeSet<Subject> = memory
+            .run_backends
+            .keys()
+            .cloned()
+            .map(Subject::Backend)
+            .collect();
+        let before = core::mem::take(&mut memory.run_backends);
+        for session in &picture.sessions {
+            let first = before
+                .get(&session.backend)
+                .map_or(now, |(first, _)| *first);
+            memory
+                .run_backends
+                .insert(session.backend.clone(), (first, session.clone()));
+            touched.insert(Subject::Backend(session.backend.clone()));
+            let Some(run) = session.run.as_ref().and_then(|run| self.runs.get_mut(run)) else {
+                continue;
+            };
+            let works = session.state == SessionState::Active
+                && !session.waits_for.starts_with("Lock")
+                && !session.waits_for.starts_with("Client");
+            let changed = run
+                .backends
+                .insert(session.backend.clone(), session.state_since)
+                != Some(session.state_since);
+            if works || changed {
+                run.progress_at = run.progress_at.max(at);
+                run.progress_by = "its database session worked";
+            }
+            run.backends.retain(|backend, _| {
+                backend.database != picture.database
+                    || picture
+                        .sessions
+                        .iter()
+                        .any(|session| session.backend == *backend)
+            });
+        }
+        touched
+    }
+
+    pub(crate) fn see_waits(
+        &mut self,
+        picture: &LockWaits,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> BTreeSet<Subject> {
+        let at = at.min(now);
+        let memory = self.databases.entry(picture.database.clone()).or_default();
+        if memory.waits_at.is_some_and(|known| at <= known) {
+            return BTreeSet::new();
+        }
+        memory.waits_at = Some(at);
+        let mut before = core::mem::take(&mut memory.chains);
+        let mut touched: BTreeSet<Subject> = before.keys().cloned().collect();
+        for chain in &picture.chains {
+            let root = root_subject(&picture.database, &chain.root);
+            let known = before
+                .remove(&root)
+                .map(|chain| chain.first_seen)
+                .unwrap_or_default();
+            let first_seen = chain
+                .waiters
+                .iter()
+                .map(|waiter| {
+                    let backend = &waiter.session.backend;
+                    (backend.clone(), known.get(backend).copied().unwrap_or(at))
+                })
+                .collect();
+            touched.insert(root.clone());
+            memory.chains.insert(
+                root,
+                ChainMemory {
+                    chain: chain.clone(),
+                    first_seen,
+                },
+            );
+        }
+        touched
+    }
+
+    pub(crate) fn see_load(
+        &mut self,
+        load: &DatabaseLoad,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> BTreeSet<Subject> {
+        let at = at.min(now);
+        let memory = self.databases.entry(load.database.clone()).or_default();
+        if memory.load.as_ref().is_some_and(|(known, _)| at <= *known) {
+            return BTreeSet::new();
+        }
+        let mut touched: BTreeSet<Subject> =
+            core::iter::once(Subject::Database(load.database.clone())).collect();
+        let backends = |load: &DatabaseLoad| -> BTreeSet<Subject> {
+            load.idle_in_transaction
+                .iter()
+                .map(|session| Subject::Backend(session.backend.clone()))
+                .collect()
+        };
+        touched.extend(backends(load));
+        if let Some((_, before)) = &memory.load {
+            touched.extend(backends(before));
+        }
+        memory.load = Some((at, load.clone()));
+        touched
+    }
+}

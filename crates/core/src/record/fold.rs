@@ -1,0 +1,622 @@
+//! How each event changes the record.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{
+    ActionState, ComponentState, DURATIONS_KEPT, Ended, Expected, Held, KEPT_ENDED, MessageState,
+    OpenFinding, Phase, Record, RunState, Slot,
+};
+use crate::action::{Action, Outcome, Task};
+use crate::event::{Event, What};
+use crate::finding::{Finding, FindingKey, Severity};
+use crate::ids::{ActionId, IncidentId, JobId, MessageId, RunId};
+use crate::incident::{Incident, IncidentStatus, LastWord};
+use crate::message::{Body, Message};
+use crate::observation::{Exit, Origin};
+use crate::status::Status;
+use crate::time;
+
+impl Record {
+    /// Folds one event in. Never fails: an event about something the record has let go
+    /// of changes nothing but the revision.
+    pub fn apply(&mut self, event: &Event) {
+        self.revision += 1;
+        let at = event.at;
+        match &event.what {
+            What::SlotTaken { job, scheduled_at } => self.take_slot(job, *scheduled_at),
+            What::SlotSkipped {
+                job,
+                scheduled_at,
+                reason,
+            } => {
+                let job = self.job(job);
+                job.last_slot = job.last_slot.max(Some(*scheduled_at));
+                job.skipped = Some((*scheduled_at, reason.clone()));
+            }
+            What::RunStarted {
+                run,
+                job,
+                started_at,
+                origin,
+                attempt,
+                scheduled_at,
+            } => {
+                self.start_run(run, job, *origin, *attempt, *scheduled_at, at)
+                    .started_at = Some(*started_at);
+                self.job(job).skipped = None;
+            }
+            What::RunEnded {
+                run,
+                job,
+                ended_at,
+                exit,
+                ended_by,
+            } => {
+                let ended = Ended {
+                    at: *ended_at,
+                    exit: exit.clone(),
+                    by: *ended_by,
+                };
+                self.end_run(run, job, ended);
+            }
+            What::ProductExpected {
+                job,
+                due_at,
+                fresh_since,
+            } => {
+                let job = self.job(job);
+                job.last_due = job.last_due.max(Some(*due_at));
+                job.expected = Some(Expected {
+                    due_at: *due_at,
+                    fresh_since: *fresh_since,
+                });
+            }
+            What::ProductDelivered {
+                job, modified_at, ..
+            } => {
+                let job = self.job(job);
+                job.expected = None;
+                job.delivered = Some(*modified_at);
+            }
+            What::FindingOpened { finding } => self.open_finding(finding, at),
+            What::FindingUpdated { finding } => self.update_finding(finding),
+            What::FindingCleared { key, .. } => self.clear_finding(key, at),
+            What::IncidentOpened {
+                incident,
+                title,
+                severity,
+                finding,
+            } => {
+                self.last.incident = self.last.incident.max(incident.0);
+                self.incidents
+                    .insert(*incident, new_incident(*incident, title, *severity, at));
+                self.join(*incident, finding);
+                self.forget_incidents();
+            }
+            What::IncidentUpdated {
+                incident,
+                title,
+                severity,
+                finding,
+            } => {
+                if let Some(state) = self.incidents.get_mut(incident) {
+                    state.title.clone_from(title);
+                    state.severity = *severity;
+                }
+                if let Some(finding) = finding {
+                    self.join(*incident, finding);
+                }
+            }
+            What::IncidentStatusChanged {
+                incident, from, to, ..
+            } => {
+                if let Some(state) = self.incidents.get_mut(incident) {
+                    state.status = *to;
+                    state.status_since = at;
+                    state.resolved_at = (*to == IncidentStatus::Resolved).then_some(at);
+                    if *from == IncidentStatus::Resolved {
+                        state.reopened_count += 1;
+                    }
+                }
+            }
+            What::IncidentAcknowledged { incident, by } => {
+                if let Some(state) = self.incidents.get_mut(incident) {
+                    state.acknowledged_by = Some(by.as_str().into());
+                }
+            }
+            What::ComponentStatusChanged {
+                component,
+                to,
+                reason,
+                ..
+            } => {
+                let state = self
+                    .components
+                    .entry(component.clone())
+                    .or_insert_with(|| ComponentState::new(at));
+                state.turn(*to, at);
+                state.reason.clone_from(reason);
+            }
+            What::ActionRequested {
+                action,
+                approved_by,
+            } => {
+                self.request(action, at);
+                self.set_action(action, Phase::Requested { at });
+                if let Some(state) = self.actions.get_mut(&action.id) {
+                    state.approved_by.clone_from(approved_by);
+                }
+            }
+            What::ActionProposed { action, expires_at } => {
+                self.set_action(
+                    action,
+                    Phase::Proposed {
+                        expires_at: *expires_at,
+                    },
+                );
+            }
+            What::ActionWithheld { action, why } => {
+                if let Some(open) = action
+                    .finding
+                    .as_ref()
+                    .and_then(|key| self.findings.get_mut(key))
+                {
+                    open.withheld = Some((action.task.kind(), why.clone()));
+                }
+                self.set_action(
+                    action,
+                    Phase::Withheld {
+                        at,
+                        why: why.clone(),
+                    },
+                );
+            }
+            What::ActionClosed { action, reason, .. } => {
+                self.set_phase(
+                    *action,
+                    Phase::Closed {
+                        at,
+                        reason: reason.clone(),
+                    },
+                );
+            }
+            What::ActionEnded {
+                action,
+                outcome,
+                evidence,
+            } => {
+                self.end_action(*action, outcome, evidence.as_ref(), at);
+            }
+            What::ActionProven { action, reason } => {
+                let outcome = self.outcome_of(*action);
+                self.set_phase(
+                    *action,
+                    Phase::Proven {
+                        at,
+                        outcome,
+                        reason: reason.clone(),
+                    },
+                );
+            }
+            What::ActionUnproven {
+                action,
+                kind,
+                scope,
+                reason,
+            } => {
+                let outcome = self.outcome_of(*action);
+                self.set_phase(
+                    *action,
+                    Phase::Unproven {
+                        at,
+                        outcome,
+                        reason: reason.clone(),
+                    },
+                );
+                self.stops.insert((*kind, scope.clone()), *action);
+            }
+            What::StopLifted { kind, scope, .. } => {
+                self.stops.remove(&(*kind, scope.clone()));
+            }
+            What::ActionsHeld { by, reason } => {
+                self.held = Some(Held {
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    since: at,
+                });
+            }
+            What::ActionsReleased { .. } => self.held = None,
+            What::MessageRequested { message } => self.request_message(message),
+            What::MessageEnded { message, outcome } => {
+                if let Some(state) = self.messages.get_mut(message) {
+                    state.outcome = Some(outcome.clone());
+                }
+                self.open_messages.remove(message);
+                self.forget_messages();
+            }
+        }
+    }
+
+    fn job(&mut self, job: &JobId) -> &mut super::JobState {
+        self.jobs.entry(job.clone()).or_default()
+    }
+
+    fn take_slot(&mut self, job: &JobId, scheduled_at: Timestamp) {
+        let state = self.job(job);
+        state.last_slot = state.last_slot.max(Some(scheduled_at));
+        if state.open_runs.is_empty() {
+            state.slot = Some(Slot {
+                scheduled_at,
+                attempts: 0,
+                failed_at: None,
+                failed_with: None,
+            });
+            state.queued = None;
+        } else {
+            state.queued = Some(scheduled_at);
+        }
+    }
+
+    fn start_run(
+        &mut self,
+        run: &RunId,
+        job: &JobId,
+        origin: Origin,
+        attempt: u32,
+        scheduled_at: Timestamp,
+        at: Timestamp,
+    ) -> &mut RunState {
+        if !self.runs.contains_key(run) {
+            let state = self.job(job);
+            state.open_runs.insert(run.clone());
+            match &mut state.slot {
+                Some(slot) if slot.scheduled_at == scheduled_at => {
+                    slot.attempts = slot.attempts.max(attempt);
+                }
+                slot => {
+                    *slot = Some(Slot {
+                        scheduled_at,
+                        attempts: attempt,
+                        failed_at: None,
+                        failed_with: None,
+                    });
+                }
+            }
+        }
+        self.runs.entry(run.clone()).or_insert_with(|| RunState {
+            job: job.clone(),
+            scheduled_at,
+            attempt,
+            origin,
+            requested_at: at,
+            started_at: None,
+            ended: None,
+            evidence: Default::default(),
+        })
+    }
+
+    fn end_run(&mut self, run: &RunId, job: &JobId, ended: Ended) {
+        let success = ended.exit.is_success();
+        let Some(state) = self.runs.get_mut(run).filter(|state| state.ended.is_none()) else {
+            return;
+        };
+        let lasted = state
+            .started_at
+            .map(|started| time::since(started, ended.at));
+        let scheduled_at = state.scheduled_at;
+        state.ended = Some(ended.clone());
+        let state = self.job(job);
+        state.open_runs.remove(run);
+        state.last_run = Some(run.clone());
+        if success && let Some(lasted) = lasted {
+            state.durations.push_back(lasted);
+            if state.durations.len() > DURATIONS_KEPT {
+                state.durations.pop_front();
+            }
+        }
+        if state
+            .slot
+            .as_ref()
+            .is_some_and(|slot| slot.scheduled_at == scheduled_at)
+        {
+            if success {
+                state.slot = None;
+            } else if let Some(slot) = &mut state.slot {
+                slot.failed_at = Some(ended.at);
+                slot.failed_with = Some(ended.exit);
+            }
+        }
+        if state.open_runs.is_empty()
+            && let Some(scheduled_at) = state.queued.take()
+        {
+            state.slot = Some(Slot {
+                scheduled_at,
+                attempts: 0,
+                failed_at: None,
+                failed_with: None,
+            });
+        }
+        self.forget_runs();
+    }
+
+    fn open_finding(&mut self, finding: &Finding, at: Timestamp) {
+        self.findings.insert(
+            finding.key.clone(),
+            OpenFinding {
+                finding: finding.clone(),
+                opened_at: at,
+                incident: None,
+                withheld: None,
+                last_action: None,
+            },
+        );
+    }
+
+    fn update_finding(&mut self, finding: &Finding) {
+        let Some(open) = self.findings.get_mut(&finding.key) else {
+            return;
+        };
+        open.finding = finding.clone();
+        if let Some(incident) = open.incident {
+            self.join(incident, &finding.key);
+        }
+    }
+
+    fn clear_finding(&mut self, key: &FindingKey, at: Timestamp) {
+        let Some(incident) = self.findings.remove(key).and_then(|open| open.incident) else {
+            return;
+        };
+        if let Some(state) = self.incidents.get_mut(&incident) {
+            state.open_findings.remove(key);
+            if state.open_findings.is_empty() {
+                state.quiet_since = Some(at);
+            }
+            state.cleared_findings.insert(key.clone());
+            while state.cleared_findings.len() > 64 {
+                state.cleared_findings.pop_first();
+            }
+        }
+    }
+
+    fn join(&mut self, incident: IncidentId, key: &FindingKey) {
+        let (Some(open), Some(state)) = (
+            self.findings.get_mut(key),
+            self.incidents.get_mut(&incident),
+        ) else {
+            return;
+        };
+        open.incident = Some(incident);
+        state.open_findings.insert(key.clone());
+        state.quiet_since = None;
+        state.cleared_findings.remove(key);
+        state.links.insert(key.subject.clone());
+        state.links.extend(open.finding.links.iter().cloned());
+        for (component, status) in open.finding.harms.iter().filter(|(_, s)| s.is_harm()) {
+            let worst = state
+                .harmed
+                .entry(component.clone())
+                .or_insert(Status::Operational);
+            *worst = (*worst).max(*status);
+        }
+    }
+
+    fn request(&mut self, action: &Action, at: Timestamp) {
+        let times = self
+            .ledger
+            .entry((action.task.kind(), action.task.scope()))
+            .or_default();
+        times.push_back(at);
+        if times.len() > KEPT_ENDED {
+            times.pop_front();
+        }
+        if let Task::StartRun {
+            run,
+            job,
+            scheduled_at,
+            attempt,
+        } = &action.task
+        {
+            self.start_run(run, job, Origin::Keeper, *attempt, *scheduled_at, at);
+        }
+    }
+
+    fn set_action(&mut self, action: &Action, phase: Phase) {
+        self.last.action = self.last.action.max(action.id.0);
+        if !matches!(phase, Phase::Withheld { .. })
+            && let Some(open) = action
+                .finding
+                .as_ref()
+                .and_then(|key| self.findings.get_mut(key))
+        {
+            open.last_action = Some(action.id);
+            open.withheld = None;
+        }
+        self.actions.insert(
+            action.id,
+            ActionState {
+                action: action.clone(),
+                phase: phase.clone(),
+                approved_by: None,
+                evidence: None,
+            },
+        );
+        self.set_phase(action.id, phase);
+    }
+
+    fn set_phase(&mut self, action: ActionId, phase: Phase) {
+        if phase.is_open() {
+            self.open_actions.insert(action);
+        } else {
+            self.open_actions.remove(&action);
+        }
+        if let Some(state) = self.actions.get_mut(&action) {
+            state.phase = phase;
+        }
+        forget(&mut self.actions, &self.open_actions);
+    }
+
+    fn outcome_of(&self, action: ActionId) -> Outcome {
+        match self.actions.get(&action).map(|state| &state.phase) {
+            Some(
+                Phase::Performed { outcome, .. }
+                | Phase::Proven { outcome, .. }
+                | Phase::Unproven { outcome, .. }
+                | Phase::Failed { outcome, .. },
+            ) => outcome.clone(),
+            _ => Outcome::NothingToDo(alloc::string::String::from("it was not performed")),
+        }
+    }
+
+    fn end_action(
+        &mut self,
+        action: ActionId,
+        outcome: &Outcome,
+        evidence: Option<&crate::evidence::KeptEvidence>,
+        at: Timestamp,
+    ) {
+        let phase = if outcome.is_good() {
+            Phase::Performed {
+                at,
+                outcome: outcome.clone(),
+            }
+        } else {
+            Phase::Failed {
+                at,
+                outcome: outcome.clone(),
+            }
+        };
+        self.set_phase(action, phase);
+        let Some(state) = self.actions.get_mut(&action) else {
+            return;
+        };
+        state.evidence = evidence.cloned();
+        let run = match &state.action.task {
+            Task::StartRun { run, .. } | Task::EndRun { run, .. } => Some(run.clone()),
+            Task::EndBackend { run, .. } => run.clone(),
+        };
+        let task_failed_to_start =
+            matches!(state.action.task, Task::StartRun { .. }) && !outcome.is_good();
+        if let (Some(evidence), Some(run)) = (
+            evidence,
+            run.as_ref().and_then(|run| self.runs.get_mut(run)),
+        ) {
+            run.evidence.push_back(evidence.clone());
+            if run.evidence.len() > 8 {
+                run.evidence.pop_front();
+            }
+        }
+        if let (true, Some(run)) = (task_failed_to_start, run)
+            && let Some(job) = self.open_run(&run).map(|state| state.job.clone())
+        {
+            let exit = Exit::NotStarted(outcome.text().into());
+            self.end_run(&run, &job, Ended { at, exit, by: None });
+        }
+    }
+
+    fn request_message(&mut self, message: &Message) {
+        self.last.message = self.last.message.max(message.id.0);
+        self.open_messages.insert(message.id);
+        self.messages.insert(
+            message.id,
+            MessageState {
+                message: message.clone(),
+                outcome: None,
+            },
+        );
+        let Some(incident) = message.incident.and_then(|id| self.incidents.get_mut(&id)) else {
+            return;
+        };
+        match &message.body {
+            Body::Operator { finding, .. } => incident.paged.extend(finding.iter().cloned()),
+            Body::Public {
+                status,
+                components,
+                next_update_at,
+                ..
+            } => {
+                incident.last_word = Some(LastWord {
+                    at: message.at,
+                    status: *status,
+                    components: components.clone(),
+                    next_update_at: *next_update_at,
+                });
+            }
+        }
+    }
+
+    fn forget_incidents(&mut self) {
+        while self.incidents.len() > KEPT_ENDED {
+            let oldest = self
+                .incidents
+                .values()
+                .find(|incident| incident.status == IncidentStatus::Resolved)
+                .map(|incident| incident.id);
+            match oldest {
+                Some(id) => self.incidents.remove(&id),
+                None => return,
+            };
+        }
+    }
+
+    /// Messages about an incident that is still shown are kept with it.
+    fn forget_messages(&mut self) {
+        while self.messages.len() > 4 * KEPT_ENDED {
+            let oldest: Option<MessageId> = self
+                .messages
+                .keys()
+                .find(|id| !self.open_messages.contains(id))
+                .copied();
+            match oldest {
+                Some(id) => self.messages.remove(&id),
+                None => return,
+            };
+        }
+    }
+
+    fn forget_runs(&mut self) {
+        while self.runs.len() > KEPT_ENDED {
+            let oldest = self
+                .runs
+                .iter()
+                .filter(|(_, state)| state.ended.is_some())
+                .min_by_key(|(_, state)| state.requested_at)
+                .map(|(run, _)| run.clone());
+            match oldest {
+                Some(run) => self.runs.remove(&run),
+                None => return,
+            };
+        }
+    }
+}
+
+fn forget(actions: &mut BTreeMap<ActionId, ActionState>, open: &BTreeSet<ActionId>) {
+    while actions.len() > KEPT_ENDED {
+        match actions.keys().find(|id| !open.contains(id)).copied() {
+            Some(id) => actions.remove(&id),
+            None => return,
+        };
+    }
+}
+
+fn new_incident(id: IncidentId, title: &str, severity: Severity, at: Timestamp) -> Incident {
+    Incident {
+        id,
+        title: title.into(),
+        status: IncidentStatus::Investigating,
+        severity,
+        opened_at: at,
+        status_since: at,
+        resolved_at: None,
+        quiet_since: None,
+        reopened_count: 0,
+        harmed: BTreeMap::new(),
+        links: BTreeSet::new(),
+        open_findings: BTreeSet::new(),
+        cleared_findings: BTreeSet::new(),
+        paged: BTreeSet::new(),
+        last_word: None,
+        acknowledged_by: None,
+    }
+}

@@ -1,0 +1,245 @@
+//! Findings become incidents, incidents end, components have a status.
+//!
+//! Findings belong together when they share a subject, a link (the job of a run, the run
+//! of a session) or a harmed component. A notice opens none. An incident is resolved only
+//! when none of its findings has held for the settle time; one that returns soon after
+//! reopens it, so that a flapping cause is one incident and not ten.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use jiff::Timestamp;
+
+use super::Work;
+use crate::event::What;
+use crate::finding::{Finding, FindingKey, Severity};
+use crate::ids::{ComponentId, IncidentId};
+use crate::incident::{Incident, IncidentStatus};
+use crate::policy::Policy;
+use crate::record::{Phase, Record};
+use crate::status::Status;
+use crate::subject::Subject;
+use crate::time;
+
+/// When an incident is to be resolved or a promised word falls due.
+pub(super) fn next_change(record: &Record, policy: &Policy) -> Option<Timestamp> {
+    let unresolved = record
+        .incidents
+        .values()
+        .filter(|incident| incident.status != IncidentStatus::Resolved);
+    unresolved
+        .flat_map(|incident| {
+            let settled = incident
+                .quiet_since
+                .map(|at| time::after(at, policy.incidents.settle));
+            let promised = incident
+                .last_word
+                .as_ref()
+                .and_then(|word| word.next_update_at);
+            [settled, promised]
+        })
+        .flatten()
+        .min()
+}
+
+impl Work<'_> {
+    /// Puts an open finding where it belongs: an unresolved incident, one resolved a
+    /// moment ago, or a new one.
+    pub(super) fn place_in_incident(&mut self, key: &FindingKey) {
+        let Some(open) = self.state.record.findings.get(key) else {
+            return;
+        };
+        let finding = open.finding.clone();
+        if finding.severity == Severity::Notice {
+            return;
+        }
+        let home = open.incident.or_else(|| self.home_of(&finding));
+        let Some(incident) = home
+            .and_then(|id| self.state.record.incidents.get(&id))
+            .cloned()
+        else {
+            self.emit(What::IncidentOpened {
+                incident: IncidentId(self.state.record.last.incident + 1),
+                title: finding.title,
+                severity: finding.severity,
+                finding: key.clone(),
+            });
+            return;
+        };
+        let joins = !incident.open_findings.contains(key);
+        let worse = finding.severity > incident.severity
+            || (!finding.harms.is_empty() && incident.harmed.is_empty());
+        if joins || worse {
+            let title = if worse {
+                finding.title
+            } else {
+                incident.title.clone()
+            };
+            self.emit(What::IncidentUpdated {
+                incident: incident.id,
+                title,
+                severity: incident.severity.max(finding.severity),
+                finding: Some(key.clone()),
+            });
+        }
+        if incident.status == IncidentStatus::Resolved {
+            self.set_status(&incident, IncidentStatus::Investigating, "it is back");
+        }
+    }
+
+    fn home_of(&self, finding: &Finding) -> Option<IncidentId> {
+        let mut about: BTreeSet<&Subject> = finding.links.iter().collect();
+        about.insert(&finding.key.subject);
+        let policy = &self.policy.incidents;
+        self.state
+            .record
+            .incidents
+            .values()
+            .rev()
+            .filter(|incident| match incident.resolved_at {
+                None => true,
+                Some(at) => time::since(at, self.now) <= policy.reopen_within,
+            })
+            .find(|incident| {
+                let shares_harm = finding
+                    .harms
+                    .keys()
+                    .any(|component| incident.harmed.contains_key(component));
+                shares_harm || about.iter().any(|subject| incident.links.contains(subject))
+            })
+            .map(|incident| incident.id)
+    }
+
+    /// Moves every unresolved incident to the status its findings and actions give it.
+    pub(super) fn settle_incidents(&mut self) {
+        let unresolved: Vec<Incident> = self
+            .state
+            .record
+            .incidents
+            .values()
+            .filter(|incident| incident.status != IncidentStatus::Resolved)
+            .cloned()
+            .collect();
+        for incident in unresolved {
+            let settle = self.policy.incidents.settle;
+            let hurts = incident.open_findings.iter().any(|key| {
+                let open = self.state.record.findings.get(key);
+                open.is_some_and(|open| open.finding.harms.values().any(|s| s.is_harm()))
+            });
+            let quiet_long_enough = incident
+                .quiet_since
+                .is_some_and(|since| time::since(since, self.now) >= settle);
+            let watched = incident.open_findings.is_empty() || (incident.is_public() && !hurts);
+            let (status, reason) = if quiet_long_enough {
+                (IncidentStatus::Resolved, "nothing of it has come back")
+            } else if watched {
+                (IncidentStatus::Monitoring, "nobody is hurt any more")
+            } else if self.cause_is_known(&incident) {
+                (
+                    IncidentStatus::Identified,
+                    "the cause is known and answered",
+                )
+            } else {
+                (IncidentStatus::Investigating, "it holds, or holds again")
+            };
+            if status != incident.status {
+                self.set_status(&incident, status, reason);
+            }
+        }
+    }
+
+    fn cause_is_known(&self, incident: &Incident) -> bool {
+        incident.open_findings.iter().any(|key| {
+            let open = self.state.record.findings.get(key);
+            let action = open
+                .and_then(|open| open.last_action)
+                .and_then(|id| self.state.record.actions.get(&id));
+            action.is_some_and(|state| {
+                state.phase.is_open() || matches!(state.phase, Phase::Proven { .. })
+            })
+        })
+    }
+
+    fn set_status(&mut self, incident: &Incident, to: IncidentStatus, reason: &str) {
+        self.emit(What::IncidentStatusChanged {
+            incident: incident.id,
+            from: incident.status,
+            to,
+            reason: reason.into(),
+        });
+    }
+
+    /// Components of the configuration that the record has not heard of begin as unknown.
+    pub(super) fn introduce_components(&mut self) {
+        let new: Vec<ComponentId> = self
+            .policy
+            .components
+            .keys()
+            .filter(|id| !self.state.record.components.contains_key(id))
+            .cloned()
+            .collect();
+        for component in new {
+            self.emit(What::ComponentStatusChanged {
+                component,
+                from: Status::Unknown,
+                to: Status::Unknown,
+                reason: "it was not watched before".into(),
+            });
+        }
+    }
+
+    /// Gives every component the worst status an open finding gives it; operational only
+    /// where what it needs can be seen.
+    pub(super) fn settle_components(&mut self) {
+        let mut worst: BTreeMap<&ComponentId, (Status, &str)> = BTreeMap::new();
+        for open in self.state.record.findings.values() {
+            for (component, status) in &open.finding.harms {
+                let entry = worst
+                    .entry(component)
+                    .or_insert((*status, &open.finding.reason));
+                if *status > entry.0 {
+                    *entry = (*status, &open.finding.reason);
+                }
+            }
+        }
+        let mut changes: Vec<(ComponentId, Status, Status, String)> = Vec::new();
+        for id in self.policy.components.keys() {
+            let Some(state) = self.state.record.components.get(id) else {
+                continue;
+            };
+            let (status, reason) = match worst.get(id) {
+                Some((status, reason)) => (*status, (*reason).to_string()),
+                None if self.is_seen(id) => {
+                    (Status::Operational, "nothing is known against it".into())
+                }
+                None => (state.status, String::new()),
+            };
+            if status != state.status {
+                changes.push((id.clone(), state.status, status, reason));
+            }
+        }
+        for (component, from, to, reason) in changes {
+            self.emit(What::ComponentStatusChanged {
+                component,
+                from,
+                to,
+                reason,
+            });
+        }
+    }
+
+    /// Whether anything looks at what the component needs, and sees it.
+    fn is_seen(&self, id: &ComponentId) -> bool {
+        let Some(policy) = self.policy.components.get(id) else {
+            return false;
+        };
+        let by_jobs = self
+            .policy
+            .jobs
+            .values()
+            .any(|job| job.components.contains(id));
+        let sees = |database| self.state.memory.sees_locks(database, self.now);
+        (by_jobs || !policy.needs.is_empty()) && policy.needs.iter().all(sees)
+    }
+}

@@ -1,0 +1,195 @@
+//! What is to be told, to whom.
+//!
+//! Customers hear of an incident when it hurts them, when its status or the components'
+//! changes, when the promised next word falls due, and when it is over. The operator is
+//! paged once for each critical finding of an incident, and for each proposal.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::Work;
+use crate::action::Action;
+use crate::event::{What, Withheld};
+use crate::finding::{FindingKey, Severity};
+use crate::ids::{IncidentId, MessageId};
+use crate::incident::IncidentStatus;
+use crate::message::{Body, Message};
+use crate::record::{OpenFinding, Phase};
+use crate::time;
+
+impl Work<'_> {
+    pub(super) fn tell(&mut self) {
+        let incidents: Vec<IncidentId> = self
+            .state
+            .record
+            .incidents
+            .values()
+            .filter(|incident| {
+                incident.status != IncidentStatus::Resolved
+                    || incident
+                        .last_word
+                        .as_ref()
+                        .is_some_and(|word| word.status != incident.status)
+            })
+            .map(|incident| incident.id)
+            .collect();
+        for id in incidents {
+            self.tell_operator(id);
+            self.tell_customers(id);
+        }
+    }
+
+    fn tell_customers(&mut self, id: IncidentId) {
+        let Some(incident) = self
+            .state
+            .record
+            .incidents
+            .get(&id)
+            .filter(|i| i.is_public())
+        else {
+            return;
+        };
+        let components: BTreeMap<_, _> = incident
+            .harmed
+            .keys()
+            .map(|component| {
+                let state = self.state.record.components.get(component);
+                (
+                    component.clone(),
+                    state.map(|state| state.status).unwrap_or_default(),
+                )
+            })
+            .collect();
+        let due = match &incident.last_word {
+            None => true,
+            Some(word) => {
+                word.status != incident.status
+                    || word.components != components
+                    || word.next_update_at.is_some_and(|at| at <= self.now)
+            }
+        };
+        if !due {
+            return;
+        }
+        let (status, since) = (incident.status, incident.opened_at);
+        let next_update_at = (status != IncidentStatus::Resolved)
+            .then(|| time::after(self.now, self.policy.incidents.next_update_after));
+        self.request(
+            Some(id),
+            Body::Public {
+                status,
+                components,
+                since,
+                next_update_at,
+            },
+        );
+    }
+
+    fn tell_operator(&mut self, id: IncidentId) {
+        let Some(incident) = self.state.record.incidents.get(&id) else {
+            return;
+        };
+        let unpaged: Vec<OpenFinding> = incident
+            .open_findings
+            .iter()
+            .filter(|key| !incident.paged.contains(key))
+            .filter_map(|key| self.state.record.findings.get(key))
+            .filter(|open| open.finding.severity == Severity::Critical)
+            .cloned()
+            .collect();
+        for open in unpaged {
+            let details = vec![open.finding.reason.clone(), self.what_is_done(&open)];
+            self.page(
+                Some(id),
+                open.finding.title.clone(),
+                details,
+                open.finding.facts.clone(),
+                Some(open.finding.key.clone()),
+            );
+        }
+    }
+
+    /// In one sentence: what is or would be done about a finding.
+    fn what_is_done(&self, open: &OpenFinding) -> String {
+        if let Some((kind, why)) = &open.withheld {
+            return match why {
+                Withheld::Watching => {
+                    format!("Evenkeel only watches here: it would {kind}. Nothing was done.")
+                }
+                Withheld::Held => format!("Actions are held: {kind} was not done."),
+                Withheld::BudgetSpent => {
+                    format!("The budget for {kind} is spent: nothing was done.")
+                }
+                Withheld::TooSoon => format!("{kind} waits for its minimum interval."),
+                Withheld::Stopped => {
+                    format!("{kind} is stopped, because it did not help before. Nothing was done.")
+                }
+                Withheld::NotOurs(rule) => format!("Nothing was done: {rule}."),
+                Withheld::Expired => format!("{kind} was not approved in time."),
+            };
+        }
+        let action = open
+            .last_action
+            .and_then(|id| self.state.record.actions.get(&id));
+        match action.map(|state| (&state.action, &state.phase)) {
+            Some((action, Phase::Proposed { .. })) => format!(
+                "{} waits for approval: {}. Approve with `evenkeel approve {}`.",
+                action.id, action.task, action.id
+            ),
+            Some((action, _)) => format!("{} was requested: {}.", action.id, action.task),
+            None => "Evenkeel has no answer to this by itself: somebody has to look.".to_string(),
+        }
+    }
+
+    pub(super) fn page_proposal(&mut self, action: &Action) {
+        let details = vec![
+            action.reason.clone(),
+            format!("It would {}.", action.task),
+            format!(
+                "Approve with `evenkeel approve {}`, refuse with `evenkeel refuse {}`.",
+                action.id, action.id
+            ),
+        ];
+        let headline = format!("{} waits for your word: {}", action.id, action.task);
+        self.page(
+            action.incident,
+            headline,
+            details,
+            action.facts.clone(),
+            None,
+        );
+    }
+
+    fn page(
+        &mut self,
+        incident: Option<IncidentId>,
+        headline: String,
+        details: Vec<String>,
+        facts: Vec<crate::evidence::Fact>,
+        finding: Option<FindingKey>,
+    ) {
+        self.request(
+            incident,
+            Body::Operator {
+                headline,
+                details,
+                facts,
+                finding,
+            },
+        );
+    }
+
+    fn request(&mut self, incident: Option<IncidentId>, body: Body) {
+        let id = MessageId(self.state.record.last.message + 1);
+        let message = Message {
+            id,
+            at: self.now,
+            incident,
+            body,
+        };
+        self.emit(What::MessageRequested { message });
+    }
+}
