@@ -399,6 +399,15 @@ impl Journal for SqliteJournal {
                 ..Retained::default()
             });
         }
+        // A range removed by hand must not become respectable by what follows.
+        if !rows::seals_are_as_announced(&self.connection).map_err(unreadable)? {
+            let revision = Revision(1);
+            return Err(ReadError::from(Misfit {
+                revision,
+                why: Why::SealsChanged,
+            })
+            .into());
+        }
         let mut kinds = BTreeMap::new();
         for old in &old {
             *kinds.entry(old.kind.clone()).or_insert(0) += 1;
@@ -444,8 +453,13 @@ impl Journal for SqliteJournal {
         let view = self.connection.unchecked_transaction();
         let _view = view.map_err(|error| rows::read_error(verifier.at(), error))?;
         while verifier.take(self.page(verifier.at(), READ_ENTRIES_MAX))? {}
-        let seals =
-            rows::seals(&self.connection).map_err(|error| rows::read_error(Revision(1), error))?;
+        let seals = match rows::seals(&self.connection) {
+            Ok(seals) => seals,
+            Err(error) => {
+                verifier.take(Err(rows::read_error(Revision(1), error)))?;
+                Vec::new()
+            }
+        };
         let mut verification = verifier.finish(seals);
         if let (None, Some(said)) = (&verification.misfit, hurt) {
             let revision = verification.head.revision.next();

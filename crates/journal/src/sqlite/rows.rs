@@ -3,9 +3,10 @@
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use crate::{
-    chain::{self, Link, Misfit, Seal, Walk, Why},
+    chain::{self, Link, Misfit, Seal, Walk, Why, digest_of_seals},
     entry::{Draft, Entry, Hash, Head, Revision},
     error::{AppendError, Cause, ReadError},
+    retention::{SEALED_KIND, announced_digest},
 };
 
 /// What kind of trouble an engine's error is.
@@ -190,6 +191,21 @@ pub(super) fn seals(connection: &Connection) -> rusqlite::Result<Vec<Seal>> {
     let mut statement = connection
         .prepare("SELECT first, last, hash_before, hash_after FROM seals ORDER BY first")?;
     statement.query_map([], seal_in)?.collect()
+}
+
+/// Whether the removed ranges are those that the chain last told of.
+pub(super) fn seals_are_as_announced(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT body FROM entries WHERE kind = ?1 ORDER BY revision DESC LIMIT 1",
+    )?;
+    let told: Option<Vec<u8>> = statement
+        .query_row([SEALED_KIND], |row| row.get(0))
+        .optional()?;
+    let seals = seals(connection)?;
+    Ok(match told {
+        Some(body) => announced_digest(&body) == Some(digest_of_seals(seals)),
+        None => seals.is_empty(),
+    })
 }
 
 /// Where a walk begins that is to see what comes after a revision.

@@ -205,7 +205,9 @@ fn copy_good(damaged: &Connection, to: &Path, survey: &Survey) -> rusqlite::Resu
     let mut statement = damaged.prepare(&sql)?;
     let mut found = statement.query([signed(good)])?;
     let mut walk = Walk::default();
-    while let Some(row) = found.next()? {
+    // Never a step further: what comes next may be what is damaged.
+    while walk.head.revision < good {
+        let Some(row) = found.next()? else { break };
         let entry = rows::entry_in(row)?;
         while walk.head.revision.next() < entry.revision {
             let Some(seal) = rows::seal_over(damaged, walk.head.revision.next())? else {
