@@ -235,7 +235,7 @@ impl Ledger {
         let status = child.wait().unwrap();
         assert_eq!(
             status.success(),
-            lifetime.is_none(),
+            matches!(kill, Kill::Never),
             "round {round}: {status}"
         );
         reader.join().unwrap()
