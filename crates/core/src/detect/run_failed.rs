@@ -34,6 +34,9 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     let (Some(failed_at), Some(exit)) = (slot.failed_at, &slot.failed_with) else {
         return Some(Verdict::unknown());
     };
+    if !job.open_runs.is_empty() {
+        return Some(Verdict::unknown());
+    }
     let mut facts = vec![
         Fact::new("scheduled_at", slot.scheduled_at),
         Fact::new("attempts", slot.attempts),

@@ -160,7 +160,10 @@ fn queued_ddl<'a>(policy: &LockPolicy, waiters: &'a [LockWaiter]) -> Option<&'a 
 /// Whether a session is ours to end; else the rule that forbids it.
 fn may_end(policy: &LockPolicy, session: &Session) -> Result<(), String> {
     if session.backend_type != "client backend" {
-        return Err(format!("a {} is never ended", session.backend_type));
+        return Err(format!(
+            "sessions of type {} are never ended",
+            session.backend_type
+        ));
     }
     if session.superuser {
         return Err(format!(

@@ -1,0 +1,700 @@
+//! What the lines of a case mean.
+//!
+//! ```text
+//! # The guarantee.
+//! component login needs=main          configuration, before the first time
+//! database main waiters_min=2 end_runs=true end_roles=batch,report
+//! job export stall=60s deadline=2h retries=2 backoff=1s product=100 concurrency=queue
+//! may end_run job:export act budget=3
+//! @1s due export                      at one second, the slot of export comes due
+//! @2s start export                    its newest run begins
+//! @3s progress export cpu=10 io=5     a picture of it
+//! @4s waits main 100:export <- 7:login 8:login
+//! @5s                                 a step although nothing was seen
+//! @5s..9s/1s progress export          the same line again and again
+//! ```
+//! `export` where a run is meant is the newest run of the job; a session is `PID:WHO`,
+//! where WHO is a job (its newest run), a component, or `role=R`, `superuser`,
+//! `type=walsender`, `elsewhere`.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use evenkeel_core::Timestamp;
+use evenkeel_core::action::{ActionKind, Outcome};
+use evenkeel_core::authority::{Grant, Mode};
+use evenkeel_core::event::{Event, What};
+use evenkeel_core::ids::{JobId, RunId};
+use evenkeel_core::message::Body;
+use evenkeel_core::observation::*;
+use evenkeel_core::policy::{
+    ComponentPolicy, Concurrency, DatabasePolicy, JobPolicy, Pattern, Policy, ProductPolicy,
+};
+use evenkeel_core::record::Record;
+use evenkeel_core::step::{State, step};
+use evenkeel_core::subject::{Backend, Subject};
+
+/// A parsed case.
+pub(crate) struct Script {
+    policy: Policy,
+    steps: Vec<(Timestamp, Vec<String>)>,
+}
+
+/// What the core decided.
+pub(crate) struct Decided {
+    pub(crate) text: String,
+    pub(crate) events: Vec<What>,
+}
+
+fn epoch() -> Timestamp {
+    Timestamp::from_second(1_767_225_600).expect("2026-01-01")
+}
+
+fn at(span: Duration) -> Timestamp {
+    evenkeel_core::time::after(epoch(), span)
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    let split = text
+        .find(|c: char| c.is_alphabetic())
+        .ok_or(format!("no unit in `{text}`"))?;
+    let number: u64 = text[..split]
+        .parse()
+        .map_err(|_| format!("no number in `{text}`"))?;
+    let ms = match &text[split..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        unit => return Err(format!("no such unit: {unit}")),
+    };
+    Ok(Duration::from_millis(number * ms))
+}
+
+fn option<'a>(words: &'a [&str], name: &str) -> Option<&'a str> {
+    words
+        .iter()
+        .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn span_option(words: &[&str], name: &str) -> Result<Option<Duration>, String> {
+    option(words, name).map(span).transpose()
+}
+
+fn number<T: std::str::FromStr>(words: &[&str], name: &str) -> Result<Option<T>, String> {
+    option(words, name)
+        .map(|text| {
+            text.parse()
+                .map_err(|_| format!("{name} is no number: {text}"))
+        })
+        .transpose()
+}
+
+fn patterns(text: Option<&str>) -> Vec<Pattern> {
+    text.into_iter()
+        .flat_map(|text| text.split(','))
+        .map(Pattern::new)
+        .collect()
+}
+
+impl Script {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut script = Self {
+            policy: Policy::default(),
+            steps: Vec::new(),
+        };
+        for line in text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        {
+            match line.strip_prefix('@') {
+                Some(seen) => script.add_step(seen)?,
+                None => script
+                    .configure(line)
+                    .map_err(|error| format!("{line}: {error}"))?,
+            }
+        }
+        Ok(script)
+    }
+
+    fn add_step(&mut self, line: &str) -> Result<(), String> {
+        let (when, seen) = line.split_once(' ').unwrap_or((line, ""));
+        let times: Vec<Timestamp> = match when.split_once("..") {
+            None => vec![at(span(when)?)],
+            Some((from, rest)) => {
+                let (to, every) = rest.split_once('/').ok_or("a range needs /INTERVAL")?;
+                let (from, to, every) = (span(from)?, span(to)?, span(every)?);
+                let count = (to - from).as_millis() / every.as_millis();
+                (0..=count as u32).map(|n| at(from + every * n)).collect()
+            }
+        };
+        for time in times {
+            let seen: Vec<String> = seen
+                .split(" & ")
+                .filter(|s| !s.trim().is_empty())
+                .map(Into::into)
+                .collect();
+            match self.steps.last_mut() {
+                Some((last, list)) if *last == time => list.extend(seen),
+                _ => self.steps.push((time, seen)),
+            }
+        }
+        self.steps.sort_by_key(|(time, _)| *time);
+        Ok(())
+    }
+
+    fn configure(&mut self, line: &str) -> Result<(), String> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [what, id, options @ ..] = &words[..] else {
+            return Err("two words at least".into());
+        };
+        match *what {
+            "component" => {
+                let needs = option(options, "needs")
+                    .into_iter()
+                    .map(Into::into)
+                    .collect();
+                let position = self.policy.components.len() as u32;
+                let policy = ComponentPolicy {
+                    name: capital(id),
+                    position,
+                    needs,
+                };
+                self.policy.components.insert((*id).into(), policy);
+            }
+            "database" => {
+                let mut policy = DatabasePolicy {
+                    idle_in_transaction: span_option(options, "idle_in_transaction")?,
+                    connections_pct: number(options, "connections_pct")?,
+                    transaction_age: span_option(options, "transaction_age")?,
+                    ..Default::default()
+                };
+                let locks = &mut policy.locks;
+                locks.waiters_min = number(options, "waiters_min")?.unwrap_or(locks.waiters_min);
+                locks.end_runs = option(options, "end_runs") != Some("false");
+                locks.end_queued_ddl = option(options, "end_queued_ddl") == Some("true");
+                locks.end_roles = patterns(option(options, "end_roles"));
+                locks.end_applications = patterns(option(options, "end_applications"));
+                self.policy.databases.insert((*id).into(), policy);
+            }
+            "job" => {
+                let defaults = JobPolicy::default();
+                let mut retry = defaults.retry.clone();
+                retry.budget = number(options, "retries")?.unwrap_or(0);
+                retry.backoff = span_option(options, "backoff")?.unwrap_or(retry.backoff);
+                let policy = JobPolicy {
+                    stall: span_option(options, "stall")?,
+                    deadline: span_option(options, "deadline")?,
+                    concurrency: match option(options, "concurrency") {
+                        None | Some("forbid") => Concurrency::Forbid,
+                        Some("queue") => Concurrency::Queue,
+                        Some("replace") => Concurrency::Replace,
+                        Some(other) => return Err(format!("no such concurrency: {other}")),
+                    },
+                    retry,
+                    product: number(options, "product")?.map(|bytes_min| ProductPolicy {
+                        bytes_min,
+                        rows_min: None,
+                    }),
+                    components: option(options, "components")
+                        .into_iter()
+                        .map(Into::into)
+                        .collect(),
+                    ..defaults
+                };
+                self.policy.jobs.insert((*id).into(), policy);
+            }
+            "may" => {
+                let [scope, mode, options @ ..] = options else {
+                    return Err("may KIND SCOPE MODE".into());
+                };
+                let kind = action_kind(id)?;
+                let mut grant = Grant::default_for(kind);
+                grant.mode = match *mode {
+                    "watch" => Mode::Watch,
+                    "propose" => Mode::Propose,
+                    "act" => Mode::Act,
+                    other => return Err(format!("no such mode: {other}")),
+                };
+                grant.budget = number(options, "budget")?.unwrap_or(grant.budget);
+                grant.interval_min =
+                    span_option(options, "interval")?.unwrap_or(grant.interval_min);
+                self.policy
+                    .authority
+                    .grants
+                    .insert((kind, subject(scope)?), grant);
+            }
+            other => return Err(format!("no such section: {other}")),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn run(&self) -> Result<Decided, String> {
+        let mut state = State::default();
+        let mut journal: Vec<Event> = Vec::new();
+        let mut decided = Decided {
+            text: String::new(),
+            events: Vec::new(),
+        };
+        for (now, seen) in &self.steps {
+            let mut inputs = Vec::new();
+            for line in seen {
+                if line == "restart" {
+                    state = State::after_restart(state.record.clone());
+                    continue;
+                }
+                let seen = see(line, &state.record, *now).map_err(|e| format!("{line}: {e}"))?;
+                inputs.push(Observation {
+                    at: *now,
+                    by: "case".into(),
+                    seen,
+                });
+            }
+            let events = step(&mut state, &self.policy, &inputs, *now);
+            let again = step(&mut state, &self.policy, &inputs, *now);
+            if !again.is_empty() {
+                return Err(format!("running {seen:?} again decides anew: {again:?}"));
+            }
+            journal.extend(events.iter().cloned());
+            let mut folded = Record::default();
+            journal.iter().for_each(|event| folded.apply(event));
+            if folded != state.record {
+                return Err(format!("after {seen:?} the folded record differs"));
+            }
+            if !events.is_empty() {
+                let ms = evenkeel_core::time::since(epoch(), *now).as_millis();
+                writeln!(
+                    decided.text,
+                    "@{}.{:03}s {}",
+                    ms / 1000,
+                    ms % 1000,
+                    seen.join(" & ")
+                )
+                .map_err(|e| e.to_string())?;
+            }
+            for event in events {
+                writeln!(decided.text, "  {}", say(&event.what)).map_err(|e| e.to_string())?;
+                decided.events.push(event.what);
+            }
+        }
+        Ok(decided)
+    }
+}
+
+fn capital(id: &str) -> String {
+    let mut chars = id.chars();
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
+}
+
+fn action_kind(name: &str) -> Result<ActionKind, String> {
+    ActionKind::ALL
+        .iter()
+        .find(|kind| kind.as_str() == name)
+        .copied()
+        .ok_or(format!("no such action: {name}"))
+}
+
+fn subject(text: &str) -> Result<Subject, String> {
+    match text.split_once(':') {
+        Some(("job", id)) => Ok(Subject::Job(id.into())),
+        Some(("database", id)) => Ok(Subject::Database(id.into())),
+        _ => Err(format!("no such subject: {text}")),
+    }
+}
+
+fn newest_run(record: &Record, job: &str) -> Result<RunId, String> {
+    record
+        .runs
+        .iter()
+        .filter(|(_, state)| state.job.as_str() == job)
+        .max_by_key(|(_, state)| (state.ended.is_none(), state.scheduled_at, state.attempt))
+        .map(|(run, _)| run.clone())
+        .ok_or(format!("{job} has no run"))
+}
+
+fn see(line: &str, record: &Record, now: Timestamp) -> Result<Seen, String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [verb, about, rest @ ..] = &words[..] else {
+        return Err("two words at least".into());
+    };
+    let job = || JobId::from(*about);
+    Ok(match *verb {
+        "due" => Seen::ScheduleDue(ScheduleDue {
+            job: job(),
+            scheduled_at: now,
+        }),
+        "start" => Seen::RunStart(RunStart {
+            run: newest_run(record, about)?,
+            job: job(),
+            started_at: now,
+            origin: Origin::Keeper,
+        }),
+        "wrapped" => Seen::RunStart(RunStart {
+            run: format!("{about}-wrapped").into(),
+            job: job(),
+            started_at: now,
+            origin: Origin::Wrapper,
+        }),
+        "progress" => Seen::RunProgress(RunProgress {
+            run: newest_run(record, about)?,
+            cpu_ms: number(rest, "cpu")?.unwrap_or(0),
+            io_bytes: number(rest, "io")?.unwrap_or(0),
+            output_bytes: number(rest, "output")?.unwrap_or(0),
+            reports: number(rest, "reports")?.unwrap_or(0),
+            processes: number(rest, "processes")?.unwrap_or(1),
+        }),
+        "exit" => {
+            let exit = match rest.first().copied() {
+                Some("lost") => Exit::Lost,
+                Some(text) => match text.strip_prefix("signal=") {
+                    Some(signal) => Exit::Signal(signal.parse().map_err(|_| "a signal")?),
+                    None => Exit::Code(text.parse().map_err(|_| "an exit status")?),
+                },
+                None => return Err("exit JOB STATUS".into()),
+            };
+            Seen::RunExit(RunExit {
+                run: newest_run(record, about)?,
+                job: job(),
+                ended_at: now,
+                exit,
+            })
+        }
+        "expect" => Seen::ProductDue(ProductDue {
+            job: job(),
+            due_at: now,
+            fresh_since: at(span_option(rest, "fresh_since")?.unwrap_or_default()),
+        }),
+        "product" => {
+            let state = match rest.first().copied() {
+                Some("absent") => ProductState::Absent,
+                Some("unreachable") => ProductState::Unreachable("it does not answer".into()),
+                _ => ProductState::Present {
+                    bytes: number(rest, "bytes")?.ok_or("bytes=N")?,
+                    modified_at: span_option(rest, "modified")?.map_or(now, at),
+                    complete: option(rest, "complete").map(|text| text == "true"),
+                    rows: number(rest, "rows")?,
+                },
+            };
+            Seen::ProductReport(ProductReport { job: job(), state })
+        }
+        "waits" => Seen::LockWaits(LockWaits {
+            database: (*about).into(),
+            chains: rest
+                .split(|word| *word == "|")
+                .filter(|chain| !chain.is_empty())
+                .map(|chain| lock_chain(chain, about, record))
+                .collect::<Result<_, _>>()?,
+            left_out: 0,
+        }),
+        "backends" => Seen::RunBackends(RunBackends {
+            database: (*about).into(),
+            sessions: rest
+                .iter()
+                .map(|word| session(word, about, record))
+                .collect::<Result<_, _>>()?,
+        }),
+        "load" => {
+            let used = number(rest, "used")?.unwrap_or(1);
+            let idle = option(rest, "idle")
+                .map(|word| session(word, about, record))
+                .transpose()?;
+            let idle = idle.map(|session| Session {
+                state: SessionState::IdleInTransaction,
+                ..session
+            });
+            Seen::DatabaseLoad(DatabaseLoad {
+                database: (*about).into(),
+                connections_used: used,
+                connections_max: 100,
+                oldest_transaction: option(rest, "oldest")
+                    .map(|word| session(word, about, record))
+                    .transpose()?,
+                idle_in_transaction: idle.into_iter().collect(),
+                prepared: Vec::new(),
+            })
+        }
+        "blind" => sight(about, Some("it does not answer".into())),
+        "sees" => sight(about, None),
+        "done" | "failed" | "refused" => {
+            let text = rest.join(" ");
+            let outcome = match *verb {
+                "done" => Outcome::Done(text),
+                "failed" => Outcome::Failed(text),
+                _ => Outcome::Refused(text),
+            };
+            let action = about.parse().map_err(|e| format!("{e}"))?;
+            Seen::ActionOutcome(ActionOutcome {
+                action,
+                outcome,
+                evidence: None,
+            })
+        }
+        "approve" => Seen::Order(Order::Approve {
+            action: about.parse().map_err(|e| format!("{e}"))?,
+        }),
+        "refuse" => Seen::Order(Order::Refuse {
+            action: about.parse().map_err(|e| format!("{e}"))?,
+            reason: rest.join(" "),
+        }),
+        "hold" => Seen::Order(Order::HoldActions {
+            reason: (*about).into(),
+        }),
+        "release" => Seen::Order(Order::ReleaseActions {
+            reason: (*about).into(),
+        }),
+        "lift" => Seen::Order(Order::LiftStop {
+            kind: action_kind(about)?,
+            scope: subject(rest.first().ok_or("lift KIND SCOPE")?)?,
+        }),
+        "order" => Seen::Order(Order::StartJob { job: job() }),
+        other => return Err(format!("no such observation: {other}")),
+    })
+}
+
+fn sight(database: &str, blind: Option<String>) -> Seen {
+    Seen::Sight(Sight {
+        of: Subject::Database(database.into()),
+        blind,
+    })
+}
+
+fn lock_chain(words: &[&str], database: &str, record: &Record) -> Result<LockChain, String> {
+    let [root, "<-", waiters @ ..] = words else {
+        return Err("ROOT <- WAITER ...".into());
+    };
+    let root_pid = root
+        .split(':')
+        .next()
+        .and_then(|pid| pid.parse().ok())
+        .unwrap_or(0);
+    let root = match root.strip_prefix("prepared:") {
+        Some(gid) => LockRoot::Prepared {
+            gid: gid.into(),
+            owner: "backoffice".into(),
+            prepared_at: epoch(),
+        },
+        None => LockRoot::Session(session(root, database, record)?),
+    };
+    let waiters = waiters
+        .iter()
+        .map(|word| {
+            let (who, behind) = word
+                .split_once('>')
+                .map_or((*word, root_pid), |(who, behind)| {
+                    (who, behind.parse().unwrap_or(root_pid))
+                });
+            Ok(LockWaiter {
+                session: Session {
+                    state: SessionState::Active,
+                    waits_for: "Lock/transactionid".into(),
+                    ..session(who, database, record)?
+                },
+                waits_for_pids: vec![behind],
+                since: epoch(),
+                wants: "ShareLock on transaction".into(),
+            })
+        })
+        .collect::<Result<_, String>>()?;
+    Ok(LockChain { root, waiters })
+}
+
+fn session(word: &str, database: &str, record: &Record) -> Result<Session, String> {
+    let mut parts = word.split(':');
+    let pid = parts
+        .next()
+        .and_then(|pid| pid.parse().ok())
+        .ok_or(format!("no pid in {word}"))?;
+    let mut session = Session {
+        backend: Backend {
+            database: database.into(),
+            pid,
+            backend_start: epoch(),
+        },
+        xact_start: Some(epoch()),
+        role: "backoffice".into(),
+        superuser: false,
+        backend_type: "client backend".into(),
+        datname: "backoffice".into(),
+        in_scope: true,
+        application_name: "backoffice".into(),
+        state: SessionState::IdleInTransaction,
+        state_since: Some(epoch()),
+        waits_for: "Client/ClientRead".into(),
+        query: "update users".into(),
+        run: None,
+        component: None,
+    };
+    for part in parts {
+        match part.split_once('=') {
+            Some(("role", role)) => session.role = role.into(),
+            Some(("app", name)) => session.application_name = name.into(),
+            Some(("type", kind)) => session.backend_type = kind.replace('_', " "),
+            Some(("xact", text)) => session.xact_start = Some(at(span(text)?)),
+            Some(("run", run)) => session.run = Some(run.into()),
+            None if part == "superuser" => session.superuser = true,
+            None if part == "elsewhere" => {
+                session.in_scope = false;
+                session.datname = "other".into();
+            }
+            None if part == "active" => {
+                session.state = SessionState::Active;
+                session.waits_for = String::new();
+            }
+            None if part == "ddl" => session.query = "alter table users".into(),
+            None => match newest_run(record, part) {
+                Ok(run) => {
+                    session.application_name = format!("evenkeel/{run}");
+                    session.run = Some(run);
+                }
+                Err(_) => session.component = Some(part.into()),
+            },
+            _ => return Err(format!("no such attribute: {part}")),
+        }
+    }
+    Ok(session)
+}
+
+/// An event in one line, as a reviewer reads it.
+fn say(what: &What) -> String {
+    match what {
+        What::FindingOpened { finding } => format!(
+            "finding opened: {} [{:?}] {}{}",
+            finding.key,
+            finding.severity,
+            finding.reason,
+            harms(finding)
+        ),
+        What::FindingUpdated { finding } => {
+            format!(
+                "finding updated: {} {}{}",
+                finding.key,
+                finding.reason,
+                harms(finding)
+            )
+        }
+        What::FindingCleared { key, reason } => format!("finding cleared: {key}: {reason}"),
+        What::IncidentOpened {
+            incident,
+            title,
+            severity,
+            ..
+        } => {
+            format!("incident opened: {incident} {title} [{severity:?}]")
+        }
+        What::IncidentUpdated {
+            incident,
+            title,
+            finding,
+            ..
+        } => {
+            let joined = finding
+                .as_ref()
+                .map(|key| format!(" + {key}"))
+                .unwrap_or_default();
+            format!("incident updated: {incident} {title}{joined}")
+        }
+        What::IncidentStatusChanged {
+            incident,
+            from,
+            to,
+            reason,
+        } => {
+            format!(
+                "incident {incident}: {} -> {}: {reason}",
+                from.as_str(),
+                to.as_str()
+            )
+        }
+        What::ComponentStatusChanged {
+            component,
+            from,
+            to,
+            ..
+        } => {
+            format!("component {component}: {from} -> {to}")
+        }
+        What::ActionRequested {
+            action,
+            approved_by,
+        } => {
+            let by = approved_by
+                .as_ref()
+                .map(|by| format!(", approved by {by}"))
+                .unwrap_or_default();
+            format!(
+                "action requested{by}: {} {}: {}",
+                action.id, action.task, action.reason
+            )
+        }
+        What::ActionProposed { action, .. } => {
+            format!(
+                "action proposed: {} {}: {}",
+                action.id, action.task, action.reason
+            )
+        }
+        What::ActionWithheld { action, why } => {
+            format!("action withheld, {why:?}: {} {}", action.id, action.task)
+        }
+        What::ActionEnded {
+            action, outcome, ..
+        } => format!("action ended: {action} {outcome:?}"),
+        What::ActionClosed { action, reason, .. } => format!("action closed: {action}: {reason}"),
+        What::ActionProven { action, reason } => format!("action proven: {action}: {reason}"),
+        What::ActionUnproven {
+            action,
+            kind,
+            scope,
+            reason,
+        } => {
+            format!("action unproven: {action}: {reason}; {kind} stopped for {scope}")
+        }
+        What::MessageRequested { message } => match &message.body {
+            Body::Operator {
+                headline, details, ..
+            } => {
+                format!("page: {headline} | {}", details.join(" | "))
+            }
+            Body::Public {
+                status, components, ..
+            } => {
+                let components: Vec<String> = components
+                    .iter()
+                    .map(|(id, status)| format!("{id} {status}"))
+                    .collect();
+                format!(
+                    "public word: {}: {}",
+                    status.as_str(),
+                    components.join(", ")
+                )
+            }
+        },
+        What::RunStarted { run, attempt, .. } => format!("run started: {run} (attempt {attempt})"),
+        What::RunEnded {
+            run,
+            exit,
+            ended_by,
+            ..
+        } => {
+            let by = ended_by.map(|id| format!(" by {id}")).unwrap_or_default();
+            format!("run ended{by}: {run} {exit:?}")
+        }
+        What::SlotTaken { job, .. } => format!("slot taken: {job}"),
+        What::SlotSkipped { job, reason, .. } => format!("slot skipped: {job}: {reason}"),
+        What::ProductExpected { job, .. } => format!("product expected: {job}"),
+        What::ProductDelivered { job, bytes, .. } => {
+            format!("product delivered: {job} ({bytes} bytes)")
+        }
+        other => format!("{}", other.kind()),
+    }
+}
+
+fn harms(finding: &evenkeel_core::finding::Finding) -> String {
+    finding
+        .harms
+        .iter()
+        .map(|(id, status)| format!(" ({id}: {status})"))
+        .collect()
+}
