@@ -16,11 +16,13 @@
 //! The journal knows nothing of what its entries mean: a kind, a version, a time
 //! and a body. That keeps the file readable in ten years by any tool that can
 //! read SQLite, and lets backends be exchanged under one contract (`tests/contract.rs`).
+//! What they mean to the core is [`codec`]'s to say.
 //!
 //! Blocking by design: callers that must not block use [`GroupCommit`] or a
 //! blocking task. An async trait would only have hidden the `fsync`.
 
 pub mod chain;
+pub mod codec;
 mod entry;
 mod error;
 mod group;

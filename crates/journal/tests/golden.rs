@@ -1,0 +1,333 @@
+//! Every kind of event in every version that was ever written has a file in `golden/`
+//! that still loads. A shape that changes without a new version fails here.
+//!
+//! `EVENKEEL_BLESS=1` writes the files that are missing, and never touches one that is
+//! there: a history cannot be rewritten either.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use evenkeel_core::Timestamp;
+use evenkeel_core::action::{Action, ActionKind, EndHow, Outcome, Task};
+use evenkeel_core::event::{Event, What, Withheld};
+use evenkeel_core::evidence::{EvidenceItem, EvidenceKind, Fact, KeptEvidence};
+use evenkeel_core::finding::{Finding, FindingKey, FindingKind, Severity};
+use evenkeel_core::ids::{ActionId, IncidentId, MessageId};
+use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::message::{Body, Message};
+use evenkeel_core::observation::{Exit, Origin};
+use evenkeel_core::record::Record;
+use evenkeel_core::status::Status;
+use evenkeel_core::subject::{Backend, Subject};
+use evenkeel_journal::{Entry, Hash, Revision, codec};
+use serde_json::{Value, json};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::new(1_795_000_000 + second, 123_456_000).unwrap()
+}
+
+fn backend() -> Backend {
+    Backend {
+        database: "main".into(),
+        pid: 4711,
+        backend_start: at(-60),
+    }
+}
+
+fn key() -> FindingKey {
+    FindingKey {
+        kind: FindingKind::LockBlocksComponent,
+        subject: Subject::Backend(backend()),
+    }
+}
+
+fn finding() -> Finding {
+    Finding {
+        key: key(),
+        title: "Login is blocked".into(),
+        severity: Severity::Critical,
+        harms: BTreeMap::from([("login".into(), Status::MajorOutage)]),
+        links: BTreeSet::from([
+            Subject::Job("nightly-export".into()),
+            Subject::Run("nightly-export-20261118T020000Z-1".into()),
+            Subject::PreparedTransaction {
+                database: "main".into(),
+                gid: "tx-1".into(),
+            },
+        ]),
+        reason: "14 sessions of login wait for backend 4711.".into(),
+        facts: vec![Fact::new("waiters", 14)],
+    }
+}
+
+fn action() -> Action {
+    Action {
+        id: ActionId(12),
+        task: Task::EndBackend {
+            backend: backend(),
+            xact_start: Some(at(-50)),
+            how: EndHow::Terminate,
+            run: Some("nightly-export-20261118T020000Z-1".into()),
+        },
+        reason: "It holds what 14 sessions of login wait for.".into(),
+        facts: vec![Fact::new("waiters", 14)],
+        finding: Some(key()),
+        incident: Some(IncidentId(3)),
+        decided_at_revision: 41,
+        decided_at: at(0),
+    }
+}
+
+fn evidence() -> KeptEvidence {
+    KeptEvidence {
+        id: "A-12".into(),
+        items: vec![
+            EvidenceItem {
+                kind: EvidenceKind::Processes,
+                bytes: 812,
+                gap: None,
+            },
+            EvidenceItem {
+                kind: EvidenceKind::Locks,
+                bytes: 0,
+                gap: Some("the database did not answer".into()),
+            },
+        ],
+    }
+}
+
+/// One event of each kind, with every field that can be filled filled.
+fn samples() -> Vec<What> {
+    let job = || "nightly-export".into();
+    let run = || "nightly-export-20261118T020000Z-1".into();
+    let incident = IncidentId(3);
+    vec![
+        What::SlotTaken {
+            job: job(),
+            scheduled_at: at(0),
+        },
+        What::SlotSkipped {
+            job: job(),
+            scheduled_at: at(0),
+            reason: "an earlier run is still there".into(),
+        },
+        What::RunStarted {
+            run: run(),
+            job: job(),
+            started_at: at(1),
+            origin: Origin::Keeper,
+            attempt: 1,
+            scheduled_at: at(0),
+        },
+        What::RunEnded {
+            run: run(),
+            job: job(),
+            ended_at: at(9),
+            exit: Exit::Signal(9),
+            ended_by: Some(ActionId(12)),
+        },
+        What::ProductDelivered {
+            job: job(),
+            modified_at: at(8),
+            bytes: 1_048_576,
+            rows: Some(2000),
+        },
+        What::ProductExpected {
+            job: job(),
+            due_at: at(3600),
+            fresh_since: at(-3600),
+        },
+        What::FindingOpened { finding: finding() },
+        What::FindingUpdated { finding: finding() },
+        What::FindingCleared {
+            key: key(),
+            reason: "nobody waits for it any more".into(),
+        },
+        What::IncidentOpened {
+            incident,
+            title: "Login is blocked".into(),
+            severity: Severity::Critical,
+            finding: key(),
+        },
+        What::IncidentUpdated {
+            incident,
+            title: "Login is blocked".into(),
+            severity: Severity::Warning,
+            finding: Some(key()),
+        },
+        What::IncidentStatusChanged {
+            incident,
+            from: IncidentStatus::Identified,
+            to: IncidentStatus::Monitoring,
+            reason: "nobody is hurt any more".into(),
+        },
+        What::IncidentAcknowledged {
+            incident,
+            by: "operator:ana".into(),
+        },
+        What::ComponentStatusChanged {
+            component: "login".into(),
+            from: Status::Unknown,
+            to: Status::DegradedPerformance,
+            reason: "14 sessions of it wait.".into(),
+        },
+        What::ActionRequested {
+            action: action(),
+            approved_by: Some("operator:ana".into()),
+        },
+        What::ActionProposed {
+            action: action(),
+            expires_at: at(900),
+        },
+        What::ActionClosed {
+            action: ActionId(12),
+            by: Some("operator:ana".into()),
+            reason: "it is the quarterly report".into(),
+        },
+        What::ActionWithheld {
+            action: action(),
+            why: Withheld::NotOurs("a superuser's session is never ended".into()),
+        },
+        What::ActionEnded {
+            action: ActionId(12),
+            outcome: Outcome::Done("session 4711 ended".into()),
+            evidence: Some(evidence()),
+        },
+        What::ActionProven {
+            action: ActionId(12),
+            reason: "14 of 14 waiters moved".into(),
+        },
+        What::ActionUnproven {
+            action: ActionId(12),
+            kind: ActionKind::EndBackend,
+            scope: Subject::Database("main".into()),
+            reason: "the waiters did not move within 3 s".into(),
+        },
+        What::StopLifted {
+            kind: ActionKind::EndRun,
+            scope: Subject::Job(job()),
+            by: "operator:ana".into(),
+        },
+        What::ActionsHeld {
+            by: "operator:ana".into(),
+            reason: "migration under way".into(),
+        },
+        What::ActionsReleased {
+            by: "operator:ana".into(),
+            reason: "migration done".into(),
+        },
+        What::MessageRequested {
+            message: Message {
+                id: MessageId(7),
+                at: at(2),
+                incident: Some(incident),
+                body: Body::Public {
+                    status: IncidentStatus::Investigating,
+                    components: BTreeMap::from([("login".into(), Status::MajorOutage)]),
+                    since: at(0),
+                    next_update_at: Some(at(1200)),
+                },
+            },
+        },
+        What::MessageEnded {
+            message: MessageId(7),
+            outcome: Outcome::Done("the public page says so".into()),
+        },
+    ]
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+}
+
+fn file_of(what: &What) -> PathBuf {
+    folder().join(format!("{}.v{}.json", what.kind(), what.version()))
+}
+
+/// What a golden file holds: the entry less its place.
+fn shown(event: &Event) -> Value {
+    let draft = codec::encode(event);
+    json!({
+        "at": draft.at.to_string(),
+        "kind": draft.kind,
+        "version": draft.version,
+        "body": serde_json::from_slice::<Value>(&draft.body).unwrap(),
+    })
+}
+
+fn event_in(golden: &Value) -> Event {
+    let entry = Entry {
+        revision: Revision(1),
+        at: golden["at"].as_str().unwrap().parse().unwrap(),
+        kind: golden["kind"].as_str().unwrap().to_owned(),
+        version: golden["version"].as_u64().unwrap().try_into().unwrap(),
+        body: golden["body"].to_string().into_bytes(),
+        hash: Hash::ZERO,
+    };
+    codec::decode(&entry).unwrap().unwrap()
+}
+
+#[test]
+fn every_kind_has_a_sample() {
+    let sampled: BTreeSet<&str> = samples().iter().map(What::kind).collect();
+    let kinds: BTreeSet<&str> = What::KINDS.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(sampled, kinds);
+}
+
+#[test]
+fn every_current_version_is_written_as_its_golden_file_says() {
+    for what in samples() {
+        let path = file_of(&what);
+        let event = Event { at: at(0), what };
+        if std::env::var_os("EVENKEEL_BLESS").is_some() && !path.exists() {
+            let text = serde_json::to_string_pretty(&shown(&event)).unwrap() + "\n";
+            std::fs::write(&path, text).unwrap();
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!("{}: {error} (EVENKEEL_BLESS=1 writes it)", path.display())
+        });
+        let golden: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            shown(&event),
+            golden,
+            "{}: the shape changed; give the kind a new version and an upgrade",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn every_version_ever_written_still_loads() {
+    let mut files = 0;
+    for file in std::fs::read_dir(folder()).unwrap() {
+        let path = file.unwrap().path();
+        let golden: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let name = format!(
+            "{}.v{}",
+            golden["kind"].as_str().unwrap(),
+            golden["version"]
+        );
+        assert_eq!(path.file_stem().unwrap().to_str().unwrap(), name);
+        let event = event_in(&golden);
+        let current = u64::from(event.what.version());
+        if golden["version"].as_u64() == Some(current) {
+            assert_eq!(shown(&event), golden, "{name} loads as something else");
+        }
+        files += 1;
+    }
+    let versions: u16 = What::KINDS.iter().map(|(_, version)| version).sum();
+    assert_eq!(
+        files, versions,
+        "one file for each kind and version, none removed"
+    );
+}
+
+#[test]
+fn a_record_of_everything_survives_its_snapshot() {
+    let mut record = Record::default();
+    for what in samples() {
+        record.apply(&Event { at: at(0), what });
+    }
+    let snapshot = codec::snapshot(&record).unwrap();
+    assert_eq!(codec::record_in(&snapshot), Some(record));
+}
