@@ -52,6 +52,17 @@ impl fmt::Display for ActionKind {
     }
 }
 
+impl ActionKind {
+    /// What it does, in words that follow "would".
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::StartRun => "start a run",
+            Self::EndRun => "end the run",
+            Self::EndBackend => "end the database session",
+        }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]

@@ -31,6 +31,9 @@ fn cases() -> Vec<(String, PathBuf, String)> {
     let mut found = Vec::new();
     for group in fs::read_dir(folder()).expect("the cases") {
         let group = group.expect("a folder").path();
+        if !group.is_dir() {
+            continue;
+        }
         for case in fs::read_dir(&group).expect("a folder of cases") {
             let path = case.expect("a case").path();
             if path

@@ -186,7 +186,7 @@ fn finding(
         severity: Severity::Critical,
         harms,
         links,
-        reason: format!("{names} waits {} for {holder}.", how_long(longest)),
+        reason: format!("{names} waits for {holder}{}.", how_long(longest)),
         facts,
     }
 }
@@ -194,9 +194,9 @@ fn finding(
 /// In steps, so that a finding that only grows older is not told anew.
 fn how_long(longest: Duration) -> String {
     match status(longest) {
-        Status::MajorOutage => format!("for more than {}", say(MAJOR_AFTER)),
-        Status::PartialOutage => format!("for more than {}", say(PARTIAL_AFTER)),
-        _ => "since a moment ago".into(),
+        Status::MajorOutage => format!(", for more than {}", say(MAJOR_AFTER)),
+        Status::PartialOutage => format!(", for more than {}", say(PARTIAL_AFTER)),
+        _ => String::new(),
     }
 }
 

@@ -206,17 +206,26 @@ fn proof(view: View<'_>, state: &ActionState, performed_at: Timestamp) -> Proof 
         .databases
         .get(&backend.database)
         .map_or(Duration::ZERO, |p| p.locks.drain);
-    let (deadline, escalate) = match how {
-        EndHow::Cancel => (time::after(performed_at, drain.min(CANCEL_PATIENCE)), true),
-        EndHow::Terminate => (time::after(performed_at, drain), false),
+    let (patience, escalate) = match how {
+        EndHow::Cancel => (drain.min(CANCEL_PATIENCE), true),
+        EndHow::Terminate => (drain, false),
     };
+    let deadline = time::after(performed_at, patience);
     let looked = view
         .memory
         .databases
         .get(&backend.database)
         .and_then(|memory| memory.waits_at)
         .is_some_and(|at| at > performed_at);
-    if looked && !still_in_the_way(view, backend) {
+    let stray = state
+        .action
+        .finding
+        .as_ref()
+        .is_some_and(|key| key.kind == FindingKind::StrayBackend);
+    if stray && looked && !is_connected(view, backend) {
+        return Proof::Helped(format!("{backend} is gone"));
+    }
+    if !stray && looked && !still_in_the_way(view, backend) {
         return Proof::Helped(format!("nobody waits for {backend} any more"));
     }
     if view.now < deadline {
@@ -229,10 +238,17 @@ fn proof(view: View<'_>, state: &ActionState, performed_at: Timestamp) -> Proof 
     Proof::Failed {
         reason: format!(
             "its waiters did not move within {}",
-            crate::detect::say(drain)
+            crate::detect::say(patience)
         ),
         escalate,
     }
+}
+
+fn is_connected(view: View<'_>, backend: &Backend) -> bool {
+    view.memory
+        .databases
+        .get(&backend.database)
+        .is_some_and(|memory| memory.run_backends.contains_key(backend))
 }
 
 /// As a root or in a queue: somebody waits directly for it.

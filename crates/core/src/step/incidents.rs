@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::Work;
 use crate::event::What;
-use crate::finding::{Finding, FindingKey, Severity};
+use crate::finding::{Finding, FindingKey, FindingKind, Severity};
 use crate::ids::{ComponentId, IncidentId};
 use crate::incident::{Incident, IncidentStatus};
 use crate::policy::Policy;
@@ -135,7 +135,7 @@ impl Work<'_> {
                 (IncidentStatus::Resolved, "nothing of it has come back")
             } else if watched {
                 (IncidentStatus::Monitoring, "nobody is hurt any more")
-            } else if self.cause_is_known(&incident) {
+            } else if self.cause_is_known(&incident) && !did_not_help(&incident) {
                 (
                     IncidentStatus::Identified,
                     "the cause is known and answered",
@@ -149,7 +149,11 @@ impl Work<'_> {
         }
     }
 
+    /// Once known it stays known, until it is over or what was done did not help.
     fn cause_is_known(&self, incident: &Incident) -> bool {
+        if incident.status == IncidentStatus::Identified {
+            return true;
+        }
         incident.open_findings.iter().any(|key| {
             let open = self.state.record.findings.get(key);
             let action = open
@@ -242,4 +246,11 @@ impl Work<'_> {
         let sees = |database| self.state.memory.sees_locks(database, self.now);
         (by_jobs || !policy.needs.is_empty()) && policy.needs.iter().all(sees)
     }
+}
+
+fn did_not_help(incident: &Incident) -> bool {
+    incident
+        .open_findings
+        .iter()
+        .any(|key| key.kind == FindingKind::ActionDidNotHelp)
 }

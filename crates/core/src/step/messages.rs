@@ -115,20 +115,23 @@ impl Work<'_> {
     /// In one sentence: what is or would be done about a finding.
     fn what_is_done(&self, open: &OpenFinding) -> String {
         if let Some((kind, why)) = &open.withheld {
+            let would = kind.phrase();
             return match why {
                 Withheld::Watching => {
-                    format!("Evenkeel only watches here: it would {kind}. Nothing was done.")
+                    format!("Evenkeel only watches here: it would {would}. Nothing was done.")
                 }
-                Withheld::Held => format!("Actions are held: {kind} was not done."),
+                Withheld::Held => format!("Actions are held: Evenkeel would {would}."),
                 Withheld::BudgetSpent => {
-                    format!("The budget for {kind} is spent: nothing was done.")
+                    format!("Its budget is spent: Evenkeel would {would}, and did not.")
                 }
-                Withheld::TooSoon => format!("{kind} waits for its minimum interval."),
-                Withheld::Stopped => {
-                    format!("{kind} is stopped, because it did not help before. Nothing was done.")
+                Withheld::TooSoon => {
+                    format!("Evenkeel will {would} when the minimum interval has passed.")
                 }
+                Withheld::Stopped => format!(
+                    "It did not help before: Evenkeel would {would}, and waits for a person."
+                ),
                 Withheld::NotOurs(rule) => format!("Nothing was done: {rule}."),
-                Withheld::Expired => format!("{kind} was not approved in time."),
+                Withheld::Expired => format!("Nobody approved in time: it would {would}."),
             };
         }
         let action = open
@@ -154,13 +157,8 @@ impl Work<'_> {
             ),
         ];
         let headline = format!("{} waits for your word: {}", action.id, action.task);
-        self.page(
-            action.incident,
-            headline,
-            details,
-            action.facts.clone(),
-            None,
-        );
+        let (facts, finding) = (action.facts.clone(), action.finding.clone());
+        self.page(action.incident, headline, details, facts, finding);
     }
 
     fn page(

@@ -687,7 +687,7 @@ fn say(what: &What) -> String {
         What::ProductDelivered { job, bytes, .. } => {
             format!("product delivered: {job} ({bytes} bytes)")
         }
-        other => format!("{}", other.kind()),
+        other => other.kind().to_owned(),
     }
 }
 
