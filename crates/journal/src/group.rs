@@ -135,26 +135,31 @@ pub struct Writer {
 impl Writer {
     /// Appends wherever the journal is by then. Waits for room in the queue.
     pub fn append_any(&self, drafts: Vec<Draft>) -> Result<Span, AppendError> {
-        self.submit(None, drafts)
+        self.begin(None, drafts)?.wait()
     }
 
     /// As [`Writer::append_any`], but does not wait for room.
     pub fn try_append_any(&self, drafts: Vec<Draft>) -> Result<Span, AppendError> {
-        Draft::check(&drafts)?;
-        let (answer, answered) = mpsc::sync_channel(1);
-        self.queue
-            .try_send(Request::Append {
-                expected: None,
-                drafts,
-                answer,
-            })
-            .map_err(|error| match error {
-                TrySendError::Full(_) => AppendError::QueueFull {
-                    waiting: self.waiting,
-                },
-                TrySendError::Disconnected(_) => AppendError::Closed,
-            })?;
-        answered.recv().unwrap_or(Err(AppendError::Closed))
+        let (request, pending) = request(None, drafts)?;
+        self.queue.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) => AppendError::QueueFull {
+                waiting: self.waiting,
+            },
+            TrySendError::Disconnected(_) => AppendError::Closed,
+        })?;
+        pending.wait()
+    }
+
+    /// Puts an append into the queue, waiting for room in it, and leaves waiting
+    /// for the answer to the caller. With `expected` it is conditional.
+    pub fn begin(
+        &self,
+        expected: Option<Revision>,
+        drafts: Vec<Draft>,
+    ) -> Result<Pending, AppendError> {
+        let (request, pending) = request(expected, drafts)?;
+        self.queue.send(request).map_err(|_| AppendError::Closed)?;
+        Ok(pending)
     }
 
     /// Runs something on the journal, between two groups. `None` if it was closed.
@@ -170,18 +175,35 @@ impl Writer {
         self.queue.send(Request::Call(Box::new(call))).ok()?;
         answered.recv().ok()
     }
+}
 
-    fn submit(&self, expected: Option<Revision>, drafts: Vec<Draft>) -> Result<Span, AppendError> {
-        Draft::check(&drafts)?;
-        let (answer, answered) = mpsc::sync_channel(1);
-        let request = Request::Append {
+/// An append on its way.
+pub struct Pending {
+    answered: Receiver<Result<Span, AppendError>>,
+}
+
+impl Pending {
+    /// Waits until it is durable, or known to have failed.
+    pub fn wait(self) -> Result<Span, AppendError> {
+        self.answered.recv().unwrap_or(Err(AppendError::Closed))
+    }
+}
+
+/// A bad draft is turned away here: in a group it would take others with it.
+fn request(
+    expected: Option<Revision>,
+    drafts: Vec<Draft>,
+) -> Result<(Request, Pending), AppendError> {
+    Draft::check(&drafts)?;
+    let (answer, answered) = mpsc::sync_channel(1);
+    Ok((
+        Request::Append {
             expected,
             drafts,
             answer,
-        };
-        self.queue.send(request).map_err(|_| AppendError::Closed)?;
-        answered.recv().unwrap_or(Err(AppendError::Closed))
-    }
+        },
+        Pending { answered },
+    ))
 }
 
 impl Journal for Writer {
@@ -191,7 +213,7 @@ impl Journal for Writer {
     }
 
     fn append(&mut self, expected: Revision, drafts: &[Draft]) -> Result<Revision, AppendError> {
-        Ok(self.submit(Some(expected), drafts.to_vec())?.last)
+        Ok(self.begin(Some(expected), drafts.to_vec())?.wait()?.last)
     }
 
     fn read(&self, after: Revision, limit: usize) -> Result<Vec<Entry>, ReadError> {

@@ -38,7 +38,7 @@ pub use entry::{
     RESERVED_PREFIX, Revision, SNAPSHOT_BYTES_MAX, Snapshot,
 };
 pub use error::{AppendError, Cause, Fault, OpenError, ReadError, RetainError, SnapshotError};
-pub use group::{Bounds, GroupCommit, Span, Writer};
+pub use group::{Bounds, GroupCommit, Pending, Span, Writer};
 pub use journal::{Journal, READ_BYTES_MAX, READ_ENTRIES_MAX};
 pub use memory::MemoryJournal;
 pub use retention::{Retained, Retention};

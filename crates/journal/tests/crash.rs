@@ -362,8 +362,8 @@ fn whatever_was_acknowledged_survives_three_hundred_kills() {
     for round in 0..KILLS {
         // Every third dies while it opens the journal, or soon after.
         let kill = match round % 3 {
-            0 => Kill::AfterStart(Duration::from_micros(random.u64(1_000..40_000))),
-            _ => Kill::AtWork(Duration::from_micros(random.u64(..60_000))),
+            0 => Kill::AfterStart(Duration::from_micros(random.u64(1_000..30_000))),
+            _ => Kill::AtWork(Duration::from_micros(random.u64(..30_000))),
         };
         let said = ledger.round(folder, round, kill);
         ledger.check(folder, round, &said);

@@ -240,7 +240,7 @@ fn flip_bytes(original: &Original, ending: &str, seed: u64, rounds: u32) -> Tall
 
 #[test]
 fn flipped_bytes_in_the_main_file_never_give_a_wrong_history() {
-    let tally = flip_bytes(&Original::settled(), "", 1, 300);
+    let tally = flip_bytes(&Original::settled(), "", 1, 160);
     assert!(
         tally.whole > 0 && tally.kept > 0 && tally.refused > 0,
         "{tally:?}"
@@ -249,19 +249,19 @@ fn flipped_bytes_in_the_main_file_never_give_a_wrong_history() {
 
 #[test]
 fn flipped_bytes_in_the_log_never_give_a_wrong_history() {
-    let tally = flip_bytes(&Original::in_the_log(), "-wal", 2, 200);
+    let tally = flip_bytes(&Original::in_the_log(), "-wal", 2, 100);
     assert!(tally.kept > 0, "{tally:?}");
 }
 
 #[test]
 fn flipped_bytes_under_a_log_never_give_a_wrong_history() {
-    let tally = flip_bytes(&Original::in_the_log(), "", 3, 150);
+    let tally = flip_bytes(&Original::in_the_log(), "", 3, 80);
     assert!(tally.whole > 0 && tally.refused > 0, "{tally:?}");
 }
 
 #[test]
 fn flipped_bytes_in_the_witness_never_give_a_wrong_history() {
-    let tally = flip_bytes(&Original::in_the_log(), ".head", 4, 60);
+    let tally = flip_bytes(&Original::in_the_log(), ".head", 4, 40);
     assert_eq!((tally.kept, tally.refused), (0, 0), "{tally:?}");
 }
 
@@ -273,7 +273,7 @@ fn wiped_sectors_never_give_a_wrong_history() {
         (Original::in_the_log(), "-wal"),
         (Original::in_the_log(), ""),
     ] {
-        for round in 0..60 {
+        for round in 0..30 {
             let copy = original.copy();
             let mut bytes = fs::read(copy.file(ending)).unwrap();
             let sector = random.usize(..bytes.len() / 512) * 512;
@@ -299,7 +299,7 @@ fn a_file_cut_anywhere_is_kept_up_to_the_cut_or_refused() {
             else {
                 continue;
             };
-            for round in 0..70 {
+            for round in 0..40 {
                 let copy = original.copy();
                 // Every second cut is near the end, where a torn write would be.
                 let most = if round % 2 == 0 {
