@@ -1,0 +1,268 @@
+//! `setup`: what the demo and the tests need beside Rust, found or installed.
+//!
+//! Looking costs a few file checks and four short programs, so that every other
+//! command can call it first. What is missing is installed with apt where that
+//! needs no password; else the one line to type is printed and the exit status
+//! says that nothing was done. After installing, everything is looked for again:
+//! a package that came with an older version is not taken for an answer.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::run;
+use crate::versions::{self, Version};
+use crate::workspace::Workspace;
+
+mod apt;
+
+const POSTGRES_NEEDED: u32 = 15;
+const NODE_NEEDED: u32 = 18;
+const BROWSERS: &[&str] = &[
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+
+/// Something the machine has to have, and the Debian packages that bring it.
+struct Need {
+    what: &'static str,
+    why: &'static str,
+    packages: &'static [&'static str],
+    /// None when it is there, else what was found instead.
+    missing: fn() -> Option<String>,
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        what: "PostgreSQL 15 or newer (server)",
+        why: "the guarded database in demo, drills and tests",
+        packages: &["postgresql"],
+        missing: postgres_missing,
+    },
+    Need {
+        what: "Chromium",
+        why: "browser tests",
+        packages: &["chromium"],
+        missing: || {
+            run::on_path(BROWSERS)
+                .is_none()
+                .then(|| "not on PATH".to_owned())
+        },
+    },
+    Need {
+        what: "pyftpdlib for /usr/bin/python3",
+        why: "the FTP servers that receive, or never read, the export",
+        packages: &["python3", "python3-pyftpdlib"],
+        missing: pyftpdlib_missing,
+    },
+    Need {
+        what: "an SSH server and client",
+        why: "SFTP deliveries in tests",
+        packages: &["openssh-server", "openssh-client"],
+        missing: ssh_missing,
+    },
+    Need {
+        what: "Node 18 or newer, with npm",
+        why: "browser tests",
+        packages: &["nodejs", "npm"],
+        missing: node_missing,
+    },
+];
+
+pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode, String> {
+    ready(workspace)?;
+    println!("Everything the demo and the tests need is here.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the machine ready, or says what a person has to do.
+pub(crate) fn ready(workspace: &Workspace) -> Result<(), String> {
+    rust_tools(workspace)?;
+    system_packages()?;
+    playwright(workspace)
+}
+
+fn system_packages() -> Result<(), String> {
+    let missing = look();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for (need, found) in &missing {
+        println!("Missing: {} ({}): {found}", need.what, need.why);
+    }
+    let mut packages: Vec<&str> = Vec::new();
+    for package in missing.iter().flat_map(|(need, _)| need.packages) {
+        // A Node from elsewhere brings its own npm and conflicts with Debian's.
+        let have_it = (*package == "nodejs" && run::on_path(&["node"]).is_some())
+            || (*package == "npm" && run::on_path(&["npm"]).is_some());
+        if !have_it {
+            packages.push(package);
+        }
+    }
+    if !packages.is_empty() {
+        apt::install(&packages)?;
+    }
+    let still: Vec<String> = look()
+        .iter()
+        .map(|(need, found)| format!("{}: {found}", need.what))
+        .collect();
+    if still.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "Still missing: {}. This system's packages are too old or were not found; install it from \
+         https://www.postgresql.org/download/ or https://nodejs.org/ and run cargo xtask setup again.",
+        still.join("; ")
+    ))
+}
+
+fn look() -> Vec<(&'static Need, String)> {
+    NEEDS
+        .iter()
+        .filter_map(|need| Some((need, (need.missing)()?)))
+        .collect()
+}
+
+/// The newest PostgreSQL programs here, as the drills look for them: Debian keeps
+/// the server's programs off PATH.
+fn postgres_folders() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .collect();
+    folders
+        .extend(run::on_path(&["initdb"]).and_then(|found| found.parent().map(Path::to_path_buf)));
+    folders
+}
+
+fn postgres_missing() -> Option<String> {
+    let found = postgres_folders()
+        .iter()
+        .filter(|folder| {
+            ["initdb", "pg_ctl", "postgres"]
+                .iter()
+                .all(|p| folder.join(p).is_file())
+        })
+        .filter_map(|folder| versions::of_program(folder.join("postgres")))
+        .max();
+    match found {
+        None => Some("not found on PATH or under /usr/lib/postgresql".to_owned()),
+        Some(version) if version.major() < POSTGRES_NEEDED => Some(format!("found {version}")),
+        Some(_) => None,
+    }
+}
+
+fn pyftpdlib_missing() -> Option<String> {
+    let mut python = std::process::Command::new("/usr/bin/python3");
+    python.args([
+        "-c",
+        "import pyftpdlib.servers, pyftpdlib.handlers, pyftpdlib.authorizers",
+    ]);
+    run::output_of(&mut python)
+        .err()
+        .map(|_| "it cannot be imported".to_owned())
+}
+
+fn ssh_missing() -> Option<String> {
+    let server = Path::new("/usr/sbin/sshd").is_file() || run::on_path(&["sshd"]).is_some();
+    let client = run::on_path(&["ssh"]).is_some() && run::on_path(&["sftp"]).is_some();
+    match (server, client) {
+        (true, true) => None,
+        (false, _) => Some("no sshd".to_owned()),
+        (true, false) => Some("no ssh or sftp".to_owned()),
+    }
+}
+
+fn node_missing() -> Option<String> {
+    match versions::of_program("node") {
+        None => Some("node is not on PATH".to_owned()),
+        Some(version) if version < Version::new(NODE_NEEDED, 0, 0) => {
+            Some(format!("Node {version} is too old"))
+        }
+        Some(_) if run::on_path(&["npm"]).is_none() => Some("npm is not on PATH".to_owned()),
+        Some(_) => None,
+    }
+}
+
+/// rustfmt and clippy come with most toolchains, and with one line to the others.
+fn rust_tools(workspace: &Workspace) -> Result<(), String> {
+    if run::on_path(&["cargo-fmt"]).is_some() && run::on_path(&["cargo-clippy"]).is_some() {
+        let asked = [vec!["fmt", "--version"], vec!["clippy", "--version"]];
+        if asked
+            .iter()
+            .all(|words| run::output_of(workspace.cargo().args(words)).is_ok())
+        {
+            return Ok(());
+        }
+    }
+    println!("Missing: rustfmt or clippy");
+    let mut rustup = workspace.program("rustup");
+    rustup.args(["component", "add", "rustfmt", "clippy"]);
+    match run::shown(&mut rustup, Duration::from_secs(600)) {
+        Ok(true) => Ok(()),
+        _ => {
+            Err("install rustfmt and clippy. Type: rustup component add rustfmt clippy".to_owned())
+        }
+    }
+}
+
+/// Playwright's driver, in the version the lock file names; it brings no browser.
+fn playwright(workspace: &Workspace) -> Result<(), String> {
+    let wanted = lock_entry(
+        &workspace.read("tests/browser/package-lock.json")?,
+        "packages",
+    )?;
+    let installed = workspace
+        .read("tests/browser/node_modules/.package-lock.json")
+        .ok()
+        .and_then(|text| lock_entry(&text, "packages").ok());
+    if installed == Some(wanted) {
+        return Ok(());
+    }
+    let mut npm = workspace.program("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    npm.current_dir(workspace.root.join("tests/browser"));
+    if run::shown(&mut npm, Duration::from_secs(600))? {
+        return Ok(());
+    }
+    Err("npm could not fetch playwright-core. Type: (cd tests/browser && npm ci)".to_owned())
+}
+
+/// The version of playwright-core in a lock file, npm's own record of what it
+/// installed included.
+fn lock_entry(text: &str, packages: &str) -> Result<String, String> {
+    let lock: serde_json::Value =
+        serde_json::from_str(text).map_err(|e| format!("tests/browser/package-lock.json: {e}"))?;
+    lock[packages]["node_modules/playwright-core"]["version"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| "tests/browser/package-lock.json does not name playwright-core".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_file_names_one_version() {
+        let lock =
+            r#"{"packages": {"": {}, "node_modules/playwright-core": {"version": "1.61.1"}}}"#;
+        assert_eq!(lock_entry(lock, "packages"), Ok("1.61.1".to_owned()));
+        assert!(lock_entry("{}", "packages").is_err());
+    }
+
+    #[test]
+    fn every_need_says_why_and_where_from() {
+        for need in NEEDS {
+            assert!(
+                !need.why.is_empty() && !need.packages.is_empty(),
+                "{}",
+                need.what
+            );
+        }
+    }
+}
