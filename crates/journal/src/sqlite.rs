@@ -17,30 +17,30 @@
 
 mod lock;
 mod open;
+mod removal;
 mod rows;
 mod salvage;
 mod schema;
+mod snapshots;
 mod survey;
 mod witness;
 
 use std::{
     cell::Cell,
-    collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, TransactionBehavior, params};
-use sha2::{Digest, Sha256};
+use rusqlite::{Connection, TransactionBehavior};
 
 pub use self::{lock::Holder, open::Opened, salvage::SetAside, survey::TAIL_ENTRIES_MAX};
 use self::{lock::Lock, rows::signed, witness::Witness};
 use crate::{
     chain::{Misfit, Verification, Why},
-    entry::{Draft, Entry, Hash, Head, Revision, SNAPSHOT_BYTES_MAX, Snapshot},
+    entry::{Draft, Entry, Head, Revision, Snapshot},
     error::{AppendError, Cause, OpenError, ReadError, RetainError, SnapshotError},
     journal::{Journal, READ_BYTES_MAX, READ_ENTRIES_MAX},
-    retention::{REMOVED_MAX, Retained, Retention, announcement, seals_of},
+    retention::{Retained, Retention},
     verify::Verifier,
 };
 
@@ -223,27 +223,21 @@ impl SqliteJournal {
         if let Some(expected) = expected.filter(|expected| *expected != actual) {
             return Err(AppendError::Conflict { expected, actual });
         }
-        let attempt = || {
-            let transaction = self
-                .connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(rows::append_error)?;
-            let (next, answer) = change(&transaction, *head)?;
-            transaction.commit().map_err(rows::append_error)?;
-            Ok::<_, AppendError>((next, answer))
-        };
-        match attempt() {
-            Ok((next, answer)) => {
-                *head = next;
-                // Durable already. The witness is a lower bound and may lag.
-                let _lags = witness.note(next);
-                Ok(answer)
-            }
-            Err(error) => {
-                *broken = !error.retry_can_help();
-                Err(error)
-            }
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(rows::append_error)?;
+        // Until it commits, an error rolls back, and nothing of it was kept.
+        let (next, answer) = change(&transaction, *head)?;
+        if let Err(error) = transaction.commit() {
+            let error = rows::append_error(error);
+            *broken = !error.retry_can_help();
+            return Err(error);
         }
+        *head = next;
+        // Durable already. The witness is a lower bound and may lag.
+        let _lags = witness.note(next);
+        Ok(answer)
     }
 }
 
@@ -294,88 +288,11 @@ impl Journal for SqliteJournal {
     }
 
     fn latest_snapshot(&self, format: u32) -> Result<Option<Snapshot>, ReadError> {
-        // Two at most are kept. One that cannot be read is as good as none.
-        let load = || {
-            let mut statement = self.connection.prepare_cached(
-                "SELECT revision, hash, digest, body FROM snapshots \
-                 WHERE format = ?1 ORDER BY revision DESC LIMIT 2",
-            )?;
-            let mut found = statement.query([format])?;
-            while let Some(row) = found.next()? {
-                let stored = (
-                    rows::unsigned(row, 0),
-                    rows::hash_in(row, 1),
-                    rows::hash_in(row, 2),
-                    row.get::<_, Vec<u8>>(3),
-                );
-                let (Ok(revision), Ok(hash), Ok(digest), Ok(body)) = stored else {
-                    continue;
-                };
-                let head = Head { revision, hash };
-                if snapshot_digest(head, format, &body) == digest
-                    && rows::hash_at(&self.connection, revision)? == Some(hash)
-                {
-                    return Ok(Some(Snapshot {
-                        revision,
-                        format,
-                        body,
-                    }));
-                }
-            }
-            Ok(None)
-        };
-        match load() {
-            Ok(snapshot) => Ok(snapshot),
-            Err(error) => match rows::trouble(&error) {
-                rows::Trouble::Damaged => Ok(None),
-                _ => Err(rows::read_error(Revision(1), error)),
-            },
-        }
+        snapshots::latest(&self.connection, format)
     }
 
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), SnapshotError> {
-        let size = snapshot.body.len();
-        if size > SNAPSHOT_BYTES_MAX {
-            return Err(SnapshotError::TooLarge {
-                size,
-                limit: SNAPSHOT_BYTES_MAX,
-            });
-        }
-        let revision = snapshot.revision;
-        let stored = rows::hash_at(&self.connection, revision)
-            .map_err(|error| rows::read_error(revision, error))?;
-        let Some(hash) = stored else {
-            return Err(SnapshotError::NoSuchRevision {
-                revision,
-                head: self.revision()?,
-            });
-        };
-        let digest = snapshot_digest(Head { revision, hash }, snapshot.format, &snapshot.body);
-        self.change(None, |connection, head| {
-            let write = || {
-                connection.execute(
-                    "INSERT OR REPLACE INTO snapshots VALUES (?1, ?2, ?3, ?4, ?5)",
-                    params![
-                        signed(revision),
-                        snapshot.format,
-                        hash.0,
-                        digest.0,
-                        snapshot.body
-                    ],
-                )?;
-                connection.execute(
-                    "DELETE FROM snapshots WHERE revision NOT IN \
-                     (SELECT revision FROM snapshots ORDER BY revision DESC LIMIT 2)",
-                    [],
-                )
-            };
-            write().map_err(rows::append_error)?;
-            Ok((head, ()))
-        })?;
-        if let Access::Write { witness, .. } = &self.access {
-            let _lags = witness.sync();
-        }
-        Ok(())
+        snapshots::save(self, snapshot)
     }
 
     fn retain(
@@ -384,54 +301,7 @@ impl Journal for SqliteJournal {
         rules: &Retention,
         now: jiff::Timestamp,
     ) -> Result<Retained, RetainError> {
-        let actual = self.revision()?;
-        if actual != expected {
-            return Err(AppendError::Conflict { expected, actual }.into());
-        }
-        let unreadable = |error| rows::read_error(Revision(1), error);
-        let mut old = removable(&self.connection, rules, now).map_err(unreadable)?;
-        let more = old.len() > REMOVED_MAX;
-        old.truncate(REMOVED_MAX);
-        old.sort_by_key(|old| old.revision);
-        if old.is_empty() {
-            return Ok(Retained {
-                revision: actual,
-                ..Retained::default()
-            });
-        }
-        // A range removed by hand must not become respectable by what follows.
-        if !rows::seals_are_as_announced(&self.connection).map_err(unreadable)? {
-            let revision = Revision(1);
-            return Err(ReadError::from(Misfit {
-                revision,
-                why: Why::SealsChanged,
-            })
-            .into());
-        }
-        let mut kinds = BTreeMap::new();
-        for old in &old {
-            *kinds.entry(old.kind.clone()).or_insert(0) += 1;
-        }
-        let chained: Vec<_> = old.iter().map(|old| (old.revision, old.hash)).collect();
-        let seals = seals_of(&chained, |revision| {
-            Ok::<_, ReadError>(
-                rows::walk_from(&self.connection, Revision(revision.0 - 1))?
-                    .head
-                    .hash,
-            )
-        })?;
-        let revision = self.change(Some(expected), |connection, head| {
-            seal(connection, &chained, seals).map_err(rows::append_error)?;
-            let seals = rows::seals(connection).map_err(rows::append_error)?;
-            let draft = announcement(rules, now, &kinds, seals);
-            let head = rows::insert(connection, head, &draft).map_err(rows::append_error)?;
-            Ok((head, head.revision))
-        })?;
-        Ok(Retained {
-            removed: chained.len() as u64,
-            revision,
-            more,
-        })
+        removal::retain(self, expected, rules, now)
     }
 
     fn verify(&self, known: &[Head]) -> Result<Verification, ReadError> {
@@ -470,98 +340,4 @@ impl Journal for SqliteJournal {
         }
         Ok(verification)
     }
-}
-
-/// What makes a snapshot whole and tells which history it belongs to.
-fn snapshot_digest(head: Head, format: u32, body: &[u8]) -> Hash {
-    let mut sha = Sha256::new();
-    sha.update(head.revision.0.to_be_bytes());
-    sha.update(head.hash.0);
-    sha.update(format.to_be_bytes());
-    sha.update(body);
-    Hash(sha.finalize().into())
-}
-
-struct Old {
-    revision: Revision,
-    hash: Hash,
-    kind: String,
-}
-
-/// What the rules let go, kind by kind; one more than is removed in one go, to
-/// know that there is more. What a snapshot stands on stays.
-fn removable(
-    connection: &Connection,
-    rules: &Retention,
-    now: jiff::Timestamp,
-) -> rusqlite::Result<Vec<Old>> {
-    let mut old = Vec::new();
-    let mut statement = connection.prepare_cached(
-        "SELECT revision, hash, kind FROM entries \
-         WHERE kind = ?1 AND (at_seconds, at_nanoseconds) < (?2, ?3) AND revision <= ?4 \
-           AND revision NOT IN (SELECT revision FROM snapshots) \
-         LIMIT ?5",
-    )?;
-    for (kind, cutoff) in rules.cutoffs(now) {
-        let room = REMOVED_MAX + 1 - old.len();
-        let found = statement.query_map(
-            params![
-                kind,
-                cutoff.as_second(),
-                cutoff.subsec_nanosecond(),
-                signed(rules.up_to),
-                i64::try_from(room).unwrap_or(0),
-            ],
-            |row| {
-                Ok(Old {
-                    revision: rows::unsigned(row, 0)?,
-                    hash: rows::hash_in(row, 1)?,
-                    kind: row.get(2)?,
-                })
-            },
-        )?;
-        for row in found {
-            old.push(row?);
-        }
-    }
-    Ok(old)
-}
-
-/// Removes entries and puts seals in their place, joined to their neighbours.
-fn seal(
-    connection: &Connection,
-    removed: &[(Revision, Hash)],
-    seals: Vec<crate::chain::Seal>,
-) -> rusqlite::Result<()> {
-    let mut delete = connection.prepare_cached("DELETE FROM entries WHERE revision = ?1")?;
-    for (revision, _) in removed {
-        delete.execute([signed(*revision)])?;
-    }
-    for mut seal in seals {
-        let neighbours = [
-            rows::seal_over(connection, Revision(seal.first.0 - 1))?,
-            rows::seal_over(connection, seal.last.next())?,
-        ];
-        for neighbour in neighbours.iter().flatten() {
-            connection.execute(
-                "DELETE FROM seals WHERE first = ?1",
-                [signed(neighbour.first)],
-            )?;
-            if neighbour.first < seal.first {
-                (seal.first, seal.before) = (neighbour.first, neighbour.before);
-            } else {
-                (seal.last, seal.after) = (neighbour.last, neighbour.after);
-            }
-        }
-        connection.execute(
-            "INSERT INTO seals VALUES (?1, ?2, ?3, ?4)",
-            params![
-                signed(seal.first),
-                signed(seal.last),
-                seal.before.0,
-                seal.after.0
-            ],
-        )?;
-    }
-    Ok(())
 }

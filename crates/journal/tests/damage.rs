@@ -607,6 +607,11 @@ fn a_damaged_or_foreign_snapshot_is_passed_over() {
         assert_eq!(opened.set_aside, None);
         assert_eq!(journal.latest_snapshot(1).unwrap(), left, "{change}");
     }
+    // Not even without a place to put it does it stand in the way of the record.
+    let (mut journal, _) = copy.open().unwrap();
+    journal.save_snapshot(&snapshot(300)).unwrap_err();
+    append(&mut journal, 3);
+    assert_eq!(journal.verify(&[]).unwrap().misfit, None);
 }
 
 #[test]

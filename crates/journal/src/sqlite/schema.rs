@@ -134,3 +134,31 @@ pub(super) fn identify(connection: &Connection) -> rusqlite::Result<Found> {
         _ => Found::Foreign,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What makes an append durable must not be lost in a refactoring: no test that
+    /// only kills processes would notice.
+    #[test]
+    fn every_commit_is_synced_whichever_way_the_connection_came_to_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let mut made = connect_to_write(&path).unwrap();
+        create(&mut made).unwrap();
+        let examined = connect_to_examine(&path, false).unwrap();
+        prepare_to_write(&examined).unwrap();
+        for connection in [made, examined] {
+            let ask = |sql: &str| -> String {
+                connection
+                    .query_row(sql, [], |row| row.get::<_, rusqlite::types::Value>(0))
+                    .map(|value| format!("{value:?}"))
+                    .unwrap()
+            };
+            assert_eq!(ask("PRAGMA journal_mode"), "Text(\"wal\")");
+            assert_eq!(ask("PRAGMA synchronous"), "Integer(2)");
+            assert_eq!(ask("PRAGMA query_only"), "Integer(0)");
+        }
+    }
+}

@@ -17,9 +17,11 @@ use crate::{
 
 /// How far back the end of a journal reaches: so many entries are checked at each
 /// start, and no more than so many can be a torn tail. SQLite moves its log into
-/// the file every thousand pages, which is less than this many entries of the
-/// smallest size; whatever is damaged further back was settled long ago.
+/// the file every thousand pages, which hold about as many entries of the usual
+/// size; what is damaged further back was settled before.
 pub const TAIL_ENTRIES_MAX: u64 = 10_000;
+/// A tail of large bodies is cut short here: some tenths of a second to read.
+const TAIL_BYTES_MAX: u64 = 64 << 20;
 
 /// What was found from some place to the end.
 #[derive(Debug, Default)]
@@ -40,11 +42,10 @@ pub(super) struct Survey {
 
 /// Surveys the last [`TAIL_ENTRIES_MAX`] entries.
 pub(super) fn of_the_tail(connection: &Connection) -> Result<Survey, ReadError> {
-    let last = match rows::last(connection) {
-        Ok(last) => last.revision,
+    let after = match before_the_tail(connection) {
+        Ok(after) => after,
         Err(error) => return unreadable_from(Revision(1), error),
     };
-    let after = Revision(last.0.saturating_sub(TAIL_ENTRIES_MAX));
     match rows::walk_from(connection, after) {
         Ok(walk) => of_all_after(connection, walk),
         Err(ReadError::Misfit(misfit)) => {
@@ -57,6 +58,23 @@ pub(super) fn of_the_tail(connection: &Connection) -> Result<Survey, ReadError> 
         }
         Err(other) => Err(other),
     }
+}
+
+/// The revision that the tail follows.
+fn before_the_tail(connection: &Connection) -> rusqlite::Result<Revision> {
+    let mut statement = connection
+        .prepare("SELECT revision, length(body) FROM entries ORDER BY revision DESC LIMIT ?1")?;
+    let most = i64::try_from(TAIL_ENTRIES_MAX + 1).unwrap_or(i64::MAX);
+    let mut found = statement.query([most])?;
+    let (mut entries, mut bytes) = (0, 0);
+    while let Some(row) = found.next()? {
+        if entries == TAIL_ENTRIES_MAX || bytes > TAIL_BYTES_MAX {
+            return rows::unsigned(row, 0);
+        }
+        entries += 1;
+        bytes += rows::unsigned(row, 1)?.0;
+    }
+    Ok(Revision::ZERO)
 }
 
 fn unreadable_from(revision: Revision, error: rusqlite::Error) -> Result<Survey, ReadError> {
@@ -92,6 +110,7 @@ pub(super) fn of_all_after(connection: &Connection, from: Walk) -> Result<Survey
             return Ok(survey);
         }
     };
+    let mut bad_bytes = 0;
     // Where the next entry is chained to; unknown after one that cannot be read.
     let mut walk = Some(from);
     loop {
@@ -112,6 +131,11 @@ pub(super) fn of_all_after(connection: &Connection, from: Walk) -> Result<Survey
                 continue;
             }
         };
+        bad_bytes += if survey.misfit.is_some() {
+            entry.body.len() as u64
+        } else {
+            0
+        };
         let stored = Walk::from(Head {
             revision: entry.revision,
             hash: entry.hash,
@@ -130,7 +154,9 @@ pub(super) fn of_all_after(connection: &Connection, from: Walk) -> Result<Survey
             Some(Err(other)) => return Err(other),
             None => survey.bad.push(entry),
         }
+        // More than a torn write takes, and more than should be held in memory.
         survey.goes_on |= survey.bad.len() as u64 > TAIL_ENTRIES_MAX;
+        survey.goes_on |= bad_bytes > TAIL_BYTES_MAX;
         if survey.goes_on {
             break;
         }
