@@ -1,0 +1,106 @@
+//! Fault switches: ways to be ill that drills need, all off by default.
+//!
+//! They are set at start with `BACKOFFICE_FAULTS='{"..."}'`, or while serving
+//! on the admin listener (`serve --admin ADDRESS`), never on the customers'
+//! listener:
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET /faults` | shows the switches as JSON |
+//! | `PUT /faults` | replaces them; what is not named is off |
+//! | `DELETE /faults` | all off (leaked memory stays leaked) |
+//!
+//! | switch | what happens |
+//! |---|---|
+//! | `slow_ms` | `{"invoices": 800}`: this function answers that much later |
+//! | `failing` | `["expenses"]`: this function answers 500 |
+//! | `vanished` | `["quotes"]`: 404, and gone from the menu, as if never shipped |
+//! | `leak_bytes_per_request` | every request keeps that much memory for ever |
+//! | `lock_session` | requests of one user wait for each other, in the database |
+//! | `heavy_query_rows` | every list first has the database count that many rows |
+//!
+//! `login` may stand wherever a function may. The export is a process of its
+//! own and has its own switch: `BACKOFFICE_FAULT_EXPORT=empty` delivers an empty
+//! file and exits 0.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The switches.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Switches {
+    pub(crate) slow_ms: BTreeMap<String, u64>,
+    pub(crate) failing: BTreeSet<String>,
+    pub(crate) vanished: BTreeSet<String>,
+    pub(crate) leak_bytes_per_request: usize,
+    pub(crate) lock_session: bool,
+    pub(crate) heavy_query_rows: i64,
+}
+
+/// The switches while serving, and what has leaked.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    switches: RwLock<Switches>,
+    leaked: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Faults {
+    pub(crate) fn new(switches: Switches) -> Self {
+        Self {
+            switches: RwLock::new(switches),
+            leaked: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Switches {
+        self.switches
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn set(&self, switches: Switches) {
+        *self
+            .switches
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = switches;
+    }
+
+    pub(crate) fn leak(&self, bytes: usize) {
+        if bytes > 0 {
+            // Written, not only reserved: otherwise it costs address space alone.
+            let kept = vec![0xa5; bytes];
+            self.leaked
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(kept);
+        }
+    }
+}
+
+/// What a function's handler has to do before its own work.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    Open,
+    Failing,
+    Vanished,
+}
+
+impl Switches {
+    pub(crate) async fn gate(&self, function: &str) -> Gate {
+        if self.vanished.contains(function) {
+            return Gate::Vanished;
+        }
+        if let Some(late) = self.slow_ms.get(function) {
+            tokio::time::sleep(Duration::from_millis(*late)).await;
+        }
+        if self.failing.contains(function) {
+            return Gate::Failing;
+        }
+        Gate::Open
+    }
+}

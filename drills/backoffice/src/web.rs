@@ -1,0 +1,144 @@
+//! The pages customers use, and the admin listener for fault switches.
+//!
+//! Everything is rendered on the server and works without JavaScript. A path's
+//! first segment is the function, so that a proxy can tell functions apart.
+
+mod error;
+mod function;
+mod home;
+mod layout;
+mod login;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use deadpool_postgres::Pool;
+use tokio::net::TcpListener;
+
+pub(crate) use error::AppError;
+
+use crate::faults::{Faults, Switches};
+use crate::session;
+
+/// A form is a few fields; a scanned page's text is the longest.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// What is under way at a stop gets this long; a stuck request is then dropped.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Clone)]
+pub(crate) struct AppState {
+    pub(crate) pool: Pool,
+    /// For the fault `lock_session` alone: were the locks taken from `pool`,
+    /// requests would wait for each other's second connection for ever.
+    pub(crate) lock_pool: Pool,
+    pub(crate) faults: Arc<Faults>,
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub(crate) async fn serve(
+    state: AppState,
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+) -> std::io::Result<()> {
+    if let Some(admin) = admin {
+        let router = admin_router(state.clone());
+        tokio::spawn(async move { axum::serve(admin, router).await });
+    }
+    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(asked_to_stop());
+    tokio::select! {
+        ended = async { serving.await } => ended,
+        () = async { asked_to_stop().await; tokio::time::sleep(STOP_GRACE).await } => Ok(()),
+    }
+}
+
+fn router(state: AppState) -> Router {
+    Router::new()
+        .route("/", get(home::show))
+        .route("/login", get(login::form).post(login::log_in))
+        .route("/logout", post(login::log_out))
+        .route("/{function}", get(function::list).post(function::create))
+        .route("/{function}/new", get(function::form))
+        .route(
+            "/{function}/{id}",
+            get(function::detail).post(function::set_status),
+        )
+        .layer(middleware::from_fn_with_state(state.clone(), afflict))
+        // Outside the faults: whether the process serves at all.
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/style.css", get(style))
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .fallback(|| async { AppError::NotFound })
+        .with_state(state)
+}
+
+fn admin_router(state: AppState) -> Router {
+    Router::new()
+        .route(
+            "/faults",
+            get(|State(state): State<AppState>| async move { Json(state.faults.now()) })
+                .put(
+                    |State(state): State<AppState>, Json(switches): Json<Switches>| async move {
+                        state.faults.set(switches);
+                        Json(state.faults.now())
+                    },
+                )
+                .delete(|State(state): State<AppState>| async move {
+                    state.faults.set(Switches::default());
+                    Json(state.faults.now())
+                }),
+        )
+        .with_state(state)
+}
+
+/// The faults that hit every request alike.
+async fn afflict(
+    State(state): State<AppState>,
+    request: Request<Body>,
+    next: Next,
+) -> Result<Response, AppError> {
+    let faults = state.faults.now();
+    state.faults.leak(faults.leak_bytes_per_request);
+    if !faults.lock_session {
+        return Ok(next.run(request).await);
+    }
+    let mut client = state.lock_pool.get().await?;
+    let (parts, body) = request.into_parts();
+    let lock = session::lock(&mut client, &parts).await?;
+    let response = next.run(Request::from_parts(parts, body)).await;
+    if let Some(lock) = lock {
+        lock.commit().await?;
+    }
+    Ok(response)
+}
+
+async fn style() -> impl IntoResponse {
+    (
+        [
+            (CONTENT_TYPE, "text/css; charset=utf-8"),
+            (CACHE_CONTROL, "max-age=3600"),
+        ],
+        include_str!("../assets/style.css"),
+    )
+}
+
+async fn asked_to_stop() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = terminated => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
