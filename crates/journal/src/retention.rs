@@ -12,9 +12,11 @@
 //! missing but the sealed ranges. Each removal appends one entry to the chain
 //! (kind [`SEALED_KIND`]) which says by which rule what was removed, how many of
 //! each kind, and the digest of all seals as they stand after it; a seal made or
-//! widened by hand does not fit that digest. What is given up is proof of *what*
-//! a removed entry said. Hence kinds are kept for ever unless a rule names them:
-//! incidents, messages to customers and these removals have no rule.
+//! widened by hand does not fit that digest, and an entry is checked against the
+//! chain before it is removed, so that an edit does not disappear behind a seal.
+//! What is given up is proof of *what* a removed entry said. Hence kinds are kept
+//! for ever unless a rule names them: incidents and messages to customers should
+//! have none, and these removals cannot have one.
 //!
 //! A removal takes a bounded number of entries in one transaction; whoever wants
 //! to remove ten million calls it again until [`Retained::more`] is false.

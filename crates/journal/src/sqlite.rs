@@ -54,6 +54,7 @@ fn beside(journal: &Path, ending: &str) -> PathBuf {
 /// See the module.
 #[derive(Debug)]
 pub struct SqliteJournal {
+    path: PathBuf,
     connection: Connection,
     access: Access,
     entries_read: Cell<u64>,
@@ -87,6 +88,7 @@ impl SqliteJournal {
             _lock: ready.lock,
         };
         let journal = SqliteJournal {
+            path: path.to_owned(),
             connection: ready.connection,
             access,
             entries_read: Cell::new(0),
@@ -145,6 +147,7 @@ impl SqliteJournal {
             }
         }
         Ok(SqliteJournal {
+            path: path.to_owned(),
             connection,
             access: Access::Read,
             entries_read: Cell::new(0),
@@ -305,7 +308,10 @@ impl Journal for SqliteJournal {
     }
 
     fn verify(&self, known: &[Head]) -> Result<Verification, ReadError> {
-        let mut verifier = Verifier::new(known);
+        // The witness's head is one more that was noted elsewhere.
+        let mut known = known.to_vec();
+        known.extend(Witness::look(&self.path));
+        let mut verifier = Verifier::new(&known);
         while verifier.take(self.read(verifier.at(), READ_ENTRIES_MAX))? {}
         if verifier.found_misfit() {
             return Ok(verifier.finish([]));

@@ -8,8 +8,8 @@ use std::{
 };
 
 use evenkeel_journal::{
-    Draft, Entry, Journal, OpenError, Opened, READ_ENTRIES_MAX, ReadError, Retention, Revision,
-    Snapshot, SqliteJournal, TAIL_ENTRIES_MAX, chain::Why,
+    Draft, Entry, Journal, OpenError, Opened, READ_ENTRIES_MAX, ReadError, RetainError, Retention,
+    Revision, Snapshot, SqliteJournal, TAIL_ENTRIES_MAX, chain::Why,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -572,10 +572,31 @@ fn a_removed_range_made_by_hand_is_found() {
     };
     let now = jiff::Timestamp::from_second(1_000_000).unwrap();
     let refused = journal.retain(Revision(ENTRIES), &rules, now).unwrap_err();
-    assert!(
-        matches!(refused, evenkeel_journal::RetainError::Read(_)),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, RetainError::Read(_)), "{refused:?}");
+}
+
+#[test]
+fn an_edited_entry_does_not_disappear_by_a_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let (mut journal, _) = SqliteJournal::open(&path).unwrap();
+    append(&mut journal, 50);
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute("UPDATE entries SET version = 2 WHERE revision = 20", [])
+        .unwrap();
+    let keep_for = [("finding_opened".to_owned(), std::time::Duration::ZERO)].into();
+    let rules = Retention {
+        keep_for,
+        up_to: Revision(40),
+    };
+    let now = jiff::Timestamp::from_second(1_000_000).unwrap();
+    let error = journal.retain(Revision(50), &rules, now).unwrap_err();
+    let RetainError::Read(ReadError::Misfit(misfit)) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!((misfit.revision, misfit.why), (Revision(20), Why::Hash));
+    assert_eq!(journal.revision().unwrap(), Revision(50));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{
     rows::{self, signed},
 };
 use crate::{
-    chain::{Misfit, Seal, Why},
+    chain::{Misfit, Seal, Walk, Why},
     entry::{Hash, Revision},
     error::{AppendError, ReadError, RetainError},
     journal::Journal,
@@ -49,6 +49,8 @@ pub(super) fn retain(
         })
         .into());
     }
+    // Nor must an edited entry disappear behind a seal.
+    check(&journal.connection, &old)?;
     let mut kinds = BTreeMap::new();
     for old in &old {
         *kinds.entry(old.kind.clone()).or_insert(0) += 1;
@@ -73,6 +75,20 @@ pub(super) fn retain(
         revision,
         more,
     })
+}
+
+/// Whether what is to be removed is still what was appended.
+fn check(connection: &Connection, removed: &[Old]) -> Result<(), ReadError> {
+    let mut walk = Walk::default();
+    for old in removed {
+        if walk.head.revision.next() != old.revision {
+            walk = rows::walk_from(connection, Revision(old.revision.0 - 1))?;
+        }
+        let entry = rows::entry_at(connection, old.revision)
+            .map_err(|error| rows::read_error(old.revision, error))?;
+        walk.step(&entry)?;
+    }
+    Ok(())
 }
 
 struct Old {

@@ -159,6 +159,14 @@ pub(super) fn last(connection: &Connection) -> rusqlite::Result<Head> {
     Ok(head.optional()?.unwrap_or_default())
 }
 
+/// The entry at a revision, which must be there.
+pub(super) fn entry_at(connection: &Connection, revision: Revision) -> rusqlite::Result<Entry> {
+    let sql = format!("SELECT {ENTRY_COLUMNS} FROM entries WHERE revision = ?1");
+    connection
+        .prepare_cached(&sql)?
+        .query_row([signed(revision)], entry_in)
+}
+
 /// The hash stored at a revision, if its entry is there.
 pub(super) fn hash_at(
     connection: &Connection,

@@ -59,23 +59,21 @@ impl Witness {
             .create(true)
             .truncate(false)
             .open(path)?;
-        let mut bytes = [0; 2 * SLOT_BYTES];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match file.read_at(&mut bytes[filled..], filled as u64)? {
-                0 => break,
-                count => filled += count,
-            }
-        }
-        let heads = [parse(&bytes[..SLOT_BYTES]), parse(&bytes[SLOT_BYTES..])];
-        let best = heads.into_iter().flatten().max_by_key(|head| head.revision);
+        let heads = read_slots(&file)?;
+        let best = later(heads);
         let testimony = match best {
             Some(head) => Testimony::AtLeast(head),
-            None if absent || filled == 0 => Testimony::Absent,
+            None if absent || file.metadata()?.len() == 0 => Testimony::Absent,
             None => Testimony::Unreadable,
         };
         let slot = u64::from(best.is_some() && heads[0] == best);
         Ok((Witness { file, slot }, testimony))
+    }
+
+    /// What the file says, without making it; for readers beside the writer.
+    pub(super) fn look(journal: &Path) -> Option<Head> {
+        let file = File::open(beside(journal, ".head")).ok()?;
+        later(read_slots(&file).ok()?)
     }
 
     /// Notes a head that is durable in the journal.
@@ -96,6 +94,22 @@ impl Witness {
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
+}
+
+fn read_slots(file: &File) -> io::Result<[Option<Head>; 2]> {
+    let mut bytes = [0; 2 * SLOT_BYTES];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok([parse(&bytes[..SLOT_BYTES]), parse(&bytes[SLOT_BYTES..])])
+}
+
+fn later(heads: [Option<Head>; 2]) -> Option<Head> {
+    heads.into_iter().flatten().max_by_key(|head| head.revision)
 }
 
 fn checksum(text: &str) -> String {
