@@ -28,7 +28,7 @@ use crate::{
     entry::{Draft, Hash, Revision},
 };
 
-/// One removal takes at most so many entries: some tens of milliseconds.
+/// One removal takes at most so many entries: a third of a second in a debug build.
 pub const REMOVED_MAX: usize = 20_000;
 /// The kind of the entry that tells of a removal.
 pub const SEALED_KIND: &str = "journal.sealed";
