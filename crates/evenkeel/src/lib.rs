@@ -1,0 +1,8 @@
+//! The program: configuration, the pump between what is seen and what is done, the
+//! pages, the control socket, and the ways to people.
+//!
+//! A library beside its binary only so that tests and examples can reach it.
+
+pub mod channels;
+pub mod pump;
+pub mod web;

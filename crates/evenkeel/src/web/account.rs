@@ -1,0 +1,255 @@
+//! What happened, in one English sentence for operators: the log, the journal's tail and
+//! an incident's time line all say it in these words.
+
+use evenkeel_core::action::{ActionKind, Outcome};
+use evenkeel_core::event::{What, Withheld};
+use evenkeel_core::message::Body;
+use evenkeel_core::observation::{Exit, Origin};
+use evenkeel_core::record::Phase;
+
+/// An event as a sentence.
+pub fn sentence(what: &What) -> String {
+    match what {
+        What::SlotTaken { job, scheduled_at } => {
+            format!("Job {job} is due for its slot of {scheduled_at}.")
+        }
+        What::SlotSkipped {
+            job,
+            scheduled_at,
+            reason,
+        } => format!("Job {job}: the slot of {scheduled_at} is left out, because {reason}."),
+        What::RunStarted {
+            run,
+            origin,
+            attempt,
+            ..
+        } => {
+            let by = match origin {
+                Origin::Keeper => "",
+                Origin::Wrapper => ", under another scheduler",
+            };
+            format!("Run {run} began (attempt {attempt}{by}).")
+        }
+        What::RunEnded {
+            run,
+            exit: ended,
+            ended_by,
+            ..
+        } => {
+            let by = ended_by.map_or_else(String::new, |id| format!(", ended by {id}"));
+            format!("Run {run} ended: {}{by}.", exit(ended))
+        }
+        What::ProductDelivered {
+            job, bytes, rows, ..
+        } => {
+            let rows = rows.map_or_else(String::new, |rows| format!(", {rows} rows"));
+            format!("The product of job {job} is there: {bytes} bytes{rows}.")
+        }
+        What::ProductExpected { job, due_at, .. } => {
+            format!("The product of job {job} is due at {due_at}.")
+        }
+        What::FindingOpened { finding } => {
+            format!("Found: {}. {}", stripped(&finding.title), finding.reason)
+        }
+        What::FindingUpdated { finding } => format!(
+            "Still so, and changed: {}. {}",
+            stripped(&finding.title),
+            finding.reason
+        ),
+        What::FindingCleared { key, reason } => {
+            format!("No longer so: {key}, because {}.", stripped(reason))
+        }
+        What::IncidentOpened {
+            incident,
+            title,
+            severity,
+            ..
+        } => format!(
+            "Incident {incident} opened ({}): {}.",
+            severity_word(*severity),
+            stripped(title)
+        ),
+        What::IncidentUpdated {
+            incident,
+            title,
+            severity,
+            ..
+        } => format!(
+            "Incident {incident} grew ({}): {}.",
+            severity_word(*severity),
+            stripped(title)
+        ),
+        What::IncidentStatusChanged {
+            incident,
+            from,
+            to,
+            reason,
+        } => format!(
+            "Incident {incident} went from {} to {}: {}.",
+            from.as_str(),
+            to.as_str(),
+            stripped(reason)
+        ),
+        What::IncidentAcknowledged { incident, by } => {
+            format!("{by} looks after incident {incident}.")
+        }
+        What::ComponentStatusChanged {
+            component,
+            from,
+            to,
+            reason,
+        } => format!(
+            "Component {component} went from {} to {}: {}.",
+            spaced(from.as_str()),
+            spaced(to.as_str()),
+            stripped(reason)
+        ),
+        What::ActionRequested {
+            action,
+            approved_by,
+        } => {
+            let by = approved_by
+                .as_ref()
+                .map_or_else(String::new, |by| format!(" (approved by {by})"));
+            format!("{}: {}{by}. {}", action.id, action.task, action.reason)
+        }
+        What::ActionProposed { action, expires_at } => format!(
+            "{} waits for your word until {expires_at}: {}. {}",
+            action.id, action.task, action.reason
+        ),
+        What::ActionClosed { action, by, reason } => match by {
+            Some(by) => format!("{action} was refused by {by}: {}.", stripped(reason)),
+            None => format!("{action} came to nothing: {}.", stripped(reason)),
+        },
+        What::ActionWithheld { action, why } => format!(
+            "Not done: {}. {} {}",
+            action.task,
+            withheld(action.task.kind(), why),
+            action.reason
+        ),
+        What::ActionEnded {
+            action,
+            outcome: went,
+            evidence,
+        } => {
+            let kept = evidence.as_ref().map_or_else(String::new, |kept| {
+                format!(" {} items of evidence were kept before.", kept.items.len())
+            });
+            format!("{action} {}.{kept}", outcome(went))
+        }
+        What::ActionProven { action, reason } => {
+            format!("{action} helped: {}.", stripped(reason))
+        }
+        What::ActionUnproven {
+            action,
+            kind,
+            scope,
+            reason,
+        } => format!(
+            "{action} did not help: {}. {kind} is stopped for {scope} until a person lifts it.",
+            stripped(reason)
+        ),
+        What::StopLifted { kind, scope, by } => {
+            format!("{by} lets {kind} be tried again for {scope}.")
+        }
+        What::ActionsHeld { by, reason } => {
+            format!("All actions are held by {by}: {}.", stripped(reason))
+        }
+        What::ActionsReleased { by, reason } => {
+            format!("Actions are released by {by}: {}.", stripped(reason))
+        }
+        What::MessageRequested { message } => match &message.body {
+            Body::Operator { headline, .. } => {
+                format!("{} to the operator: {}.", message.id, stripped(headline))
+            }
+            Body::Public { status, .. } => {
+                format!("{} to customers: {}.", message.id, status.as_str())
+            }
+        },
+        What::MessageEnded {
+            message,
+            outcome: went,
+        } => format!("{message} {}.", outcome(went)),
+    }
+}
+
+/// How a run ended.
+pub fn exit(exit: &Exit) -> String {
+    match exit {
+        Exit::Code(0) => "it succeeded".into(),
+        Exit::Code(code) => format!("it failed with exit status {code}"),
+        Exit::Signal(signal) => format!("it was ended by signal {signal}"),
+        Exit::NotStarted(why) => format!("it was not started, because {}", stripped(why)),
+        Exit::Lost => "nobody saw how".into(),
+    }
+}
+
+/// How an action or a message went.
+pub fn outcome(outcome: &Outcome) -> String {
+    let text = stripped(outcome.text());
+    match outcome {
+        Outcome::Done(_) => format!("was done: {text}"),
+        Outcome::NothingToDo(_) => format!("found nothing left to do: {text}"),
+        Outcome::Refused(_) => format!("was refused by a last check: {text}"),
+        Outcome::Failed(_) => format!("failed: {text}"),
+    }
+}
+
+/// How far an action is, in a few words.
+pub fn phase(phase: &Phase) -> String {
+    match phase {
+        Phase::Proposed { expires_at } => format!("waits for your word until {expires_at}"),
+        Phase::Requested { .. } => "is being done".into(),
+        Phase::Performed { outcome: went, .. } => {
+            format!("{}; whether it helped is not seen yet", outcome(went))
+        }
+        Phase::Proven { reason, .. } => format!("helped: {}", stripped(reason)),
+        Phase::Unproven { reason, .. } => format!("did not help: {}", stripped(reason)),
+        Phase::Failed { outcome: went, .. } => outcome(went),
+        Phase::Closed { reason, .. } => format!("came to nothing: {}", stripped(reason)),
+        Phase::Withheld { why, .. } => format!("was not done: {}", withheld_word(why)),
+    }
+}
+
+/// Why something was not done, as a sentence.
+fn withheld(kind: ActionKind, why: &Withheld) -> String {
+    match why {
+        Withheld::Watching => format!("Evenkeel only watches here ({kind} is set to watch)."),
+        Withheld::Held => "Actions are held.".into(),
+        Withheld::BudgetSpent => format!("The budget for {kind} is spent."),
+        Withheld::TooSoon => "The last one was too short a time ago.".into(),
+        Withheld::Stopped => format!("{kind} is stopped, because it did not help before."),
+        Withheld::NotOurs(rule) => format!("It is not ours to do: {}.", stripped(rule)),
+        Withheld::Expired => "It was approved too late.".into(),
+    }
+}
+
+fn withheld_word(why: &Withheld) -> String {
+    match why {
+        Withheld::Watching => "the mode is watch".into(),
+        Withheld::Held => "actions are held".into(),
+        Withheld::BudgetSpent => "the budget is spent".into(),
+        Withheld::TooSoon => "the last one was too short a time ago".into(),
+        Withheld::Stopped => "it did not help before".into(),
+        Withheld::NotOurs(rule) => stripped(rule).into(),
+        Withheld::Expired => "it was approved too late".into(),
+    }
+}
+
+fn severity_word(severity: evenkeel_core::finding::Severity) -> &'static str {
+    use evenkeel_core::finding::Severity;
+    match severity {
+        Severity::Notice => "notice",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
+    }
+}
+
+fn spaced(word: &str) -> String {
+    word.replace('_', " ")
+}
+
+/// Without the full stop that a sentence around it brings itself.
+fn stripped(text: &str) -> &str {
+    text.trim_end_matches('.')
+}
