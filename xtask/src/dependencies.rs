@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::metadata::{self, Package};
+use crate::versions::{self, Version};
 use crate::workspace::Workspace;
 
 mod licence;
@@ -30,7 +31,9 @@ pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>, String> {
         .filter(|p| p.source.is_some())
         .collect();
     println!("{} packages of others", foreign.len());
-    Ok(check(&policy, &foreign))
+    let mut problems = check(&policy, &foreign);
+    problems.extend(too_new(versions::rust_needed(workspace)?, &foreign));
+    Ok(problems)
 }
 
 fn check(policy: &Policy, packages: &[Package]) -> Vec<String> {
@@ -174,6 +177,19 @@ fn sources(packages: &[Package]) -> Vec<String> {
         .collect()
 }
 
+/// The Rust that the root manifest promises to be enough has to be enough.
+fn too_new(promised: Version, packages: &[Package]) -> Vec<String> {
+    packages
+        .iter()
+        .filter_map(|package| Some((package, package.rust_version?)))
+        .filter(|(_, needed)| *needed > promised)
+        .map(|(package, needed)| {
+            let Package { name, version, .. } = package;
+            format!("{name} {version} needs Rust {needed}, and Cargo.toml's rust-version promises {promised}")
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +206,7 @@ mod tests {
             version: version.into(),
             licence: Some(licence.into()),
             source: Some("registry+https://example.org/crates.io-index".into()),
+            rust_version: Some(Version::new(1, 60, 0)),
             local_dependencies: Vec::new(),
         }
     }
@@ -269,5 +286,16 @@ mod tests {
             none_left.iter().any(|p| p.contains("allows MIT")),
             "{none_left:?}"
         );
+    }
+
+    #[test]
+    fn a_crate_that_needs_a_newer_rust_is_found() {
+        let packages = clean_graph();
+        assert_eq!(
+            too_new(Version::new(1, 60, 0), &packages),
+            Vec::<String>::new()
+        );
+        let all_of_them = too_new(Version::new(1, 59, 0), &packages);
+        assert_eq!(all_of_them.len(), packages.len(), "{all_of_them:?}");
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::run;
+use crate::versions::Version;
 use crate::workspace::Workspace;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,8 +13,17 @@ pub(crate) struct Package {
     pub(crate) licence: Option<String>,
     /// None for a crate of this workspace.
     pub(crate) source: Option<String>,
-    /// Names of direct dependencies that lie in this workspace, of every kind.
-    pub(crate) local_dependencies: Vec<String>,
+    /// The oldest Rust it says it builds with.
+    pub(crate) rust_version: Option<Version>,
+    /// Direct dependencies that lie in this workspace.
+    pub(crate) local_dependencies: Vec<Local>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Local {
+    pub(crate) name: String,
+    /// Known to tests only.
+    pub(crate) for_tests: bool,
 }
 
 /// Every package that a build for this target takes part in.
@@ -55,10 +65,16 @@ fn package(value: &Value) -> Package {
         version: text("version").unwrap_or_default(),
         licence: text("license"),
         source: text("source"),
+        rust_version: text("rust_version").as_deref().and_then(Version::find_in),
         local_dependencies: dependencies
             .iter()
             .filter(|d| d["path"].is_string())
-            .filter_map(|d| d["name"].as_str().map(str::to_owned))
+            .filter_map(|d| {
+                Some(Local {
+                    name: d["name"].as_str()?.to_owned(),
+                    for_tests: d["kind"] == "dev",
+                })
+            })
             .collect(),
     }
 }
@@ -72,11 +88,15 @@ mod tests {
         let text = r#"{"packages": [
             {"name": "b", "version": "1.0.0", "license": "MIT", "source": "registry+x", "dependencies": []},
             {"name": "a", "version": "0.1.0", "license": null, "source": null, "dependencies": [
-                {"name": "b", "source": "registry+x"}, {"name": "c", "source": null, "path": "crates/c"}]}
+                {"name": "b", "source": "registry+x"}, {"name": "c", "source": null, "kind": "dev", "path": "crates/c"}]}
         ]}"#;
         let packages = parse(text).expect("valid");
         assert_eq!(packages[0].name, "a");
-        assert_eq!(packages[0].local_dependencies, ["c"]);
+        let c = Local {
+            name: "c".into(),
+            for_tests: true,
+        };
+        assert_eq!(packages[0].local_dependencies, [c]);
         assert_eq!(packages[1].licence.as_deref(), Some("MIT"));
     }
 

@@ -51,19 +51,23 @@ pub(crate) fn of_program(program: impl AsRef<std::ffi::OsStr>) -> Option<Version
     Version::find_in(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// `rust-version` in the root manifest is the one place that says what is needed.
 pub(crate) fn check_rust(workspace: &Workspace) -> Result<(), String> {
-    let manifest = workspace.toml("Cargo.toml")?;
-    let needed = manifest
-        .get("workspace")
-        .and_then(|w| w.get("package")?.get("rust-version")?.as_str())
-        .and_then(Version::find_in)
-        .ok_or("Cargo.toml: workspace.package.rust-version is missing")?;
+    let needed = rust_needed(workspace)?;
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     match of_program(rustc) {
         None => Err("rustc cannot be started. Install Rust from https://rustup.rs/".to_owned()),
         Some(found) => new_enough(found, needed),
     }
+}
+
+/// `rust-version` in the root manifest is the one place that says what is needed.
+pub(crate) fn rust_needed(workspace: &Workspace) -> Result<Version, String> {
+    let manifest = workspace.toml("Cargo.toml")?;
+    manifest
+        .get("workspace")
+        .and_then(|w| w.get("package")?.get("rust-version")?.as_str())
+        .and_then(Version::find_in)
+        .ok_or_else(|| "Cargo.toml: workspace.package.rust-version is missing".to_owned())
 }
 
 fn new_enough(found: Version, needed: Version) -> Result<(), String> {

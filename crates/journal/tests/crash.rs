@@ -221,11 +221,13 @@ impl Ledger {
         });
         match kill {
             Kill::Never => {}
+            // waits: the moment of the kill is what is being tried
             Kill::AfterStart(wait) => std::thread::sleep(wait),
             Kill::AtWork(wait) => {
                 working
                     .recv_timeout(PATIENCE)
                     .expect("the child never got to work");
+                // waits: the same, counted from the first work done
                 std::thread::sleep(wait);
             }
         }

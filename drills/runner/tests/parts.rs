@@ -18,6 +18,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
+        // waits: between two looks, up to the deadline
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -4,7 +4,7 @@
 use toml::{Table, Value};
 
 use super::Problem;
-use crate::metadata::Package;
+use crate::metadata::{Local, Package};
 use crate::workspace::Source;
 
 /// A member, and the members it may depend on. Dependencies point one way, and
@@ -31,6 +31,10 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
+/// Real parts (a database, an FTP server) that anybody's tests may start; they
+/// know nothing of Evenkeel.
+const PARTS_FOR_TESTS: &str = "evenkeel-drill";
+
 pub(super) fn directions(members: &[Package]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for member in members {
@@ -41,13 +45,16 @@ pub(super) fn directions(members: &[Package]) -> Vec<Problem> {
             ));
             continue;
         };
-        let itself = |other: &&String| *other == name;
-        for other in member.local_dependencies.iter().filter(|d| !itself(d)) {
-            if !allowed.contains(&other.as_str()) {
-                problems.push(format!(
-                    "{name} must not depend on {other}: dependencies point one way"
-                ));
-            }
+        let may_know = |other: &Local| {
+            other.name == *name
+                || allowed.contains(&other.name.as_str())
+                || (other.for_tests && other.name == PARTS_FOR_TESTS)
+        };
+        for other in member.local_dependencies.iter().filter(|d| !may_know(d)) {
+            problems.push(format!(
+                "{name} must not depend on {}: dependencies point one way",
+                other.name
+            ));
         }
     }
     problems
@@ -121,13 +128,21 @@ fn is_inherited(value: &Value) -> bool {
 mod tests {
     use super::*;
 
+    fn local(name: &str, for_tests: bool) -> Local {
+        Local {
+            name: name.to_owned(),
+            for_tests,
+        }
+    }
+
     fn member(name: &str, knows: &[&str]) -> Package {
         Package {
             name: name.into(),
             version: "0.1.0".into(),
             licence: None,
             source: None,
-            local_dependencies: knows.iter().map(|s| (*s).to_owned()).collect(),
+            rust_version: None,
+            local_dependencies: knows.iter().map(|s| local(s, false)).collect(),
         }
     }
 
@@ -152,6 +167,17 @@ mod tests {
                 "{name} -> {other}"
             );
         }
+    }
+
+    #[test]
+    fn only_tests_may_use_the_drills_parts() {
+        let mut backoffice = member("backoffice", &["evenkeel-drill"]);
+        assert_eq!(directions(std::slice::from_ref(&backoffice)).len(), 1);
+        backoffice.local_dependencies = vec![local("evenkeel-drill", true)];
+        assert_eq!(directions(&[backoffice]), Vec::<Problem>::new());
+        let mut guards = member("evenkeel-guards", &[]);
+        guards.local_dependencies = vec![local("evenkeel-journal", true)];
+        assert_eq!(directions(&[guards]).len(), 1);
     }
 
     #[test]
