@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::{Action, ActionKind, Outcome};
-use evenkeel_core::evidence::{EvidenceItem, KeptEvidence};
-use evenkeel_core::ids::{JobId, RunId};
+use evenkeel_core::evidence::{EvidenceItem, EvidenceKind, KeptEvidence};
+use evenkeel_core::ids::{ActionId, JobId, RunId};
 use tokio::sync::watch;
 
 use crate::outlet::Outlet;
@@ -90,6 +90,19 @@ pub trait RunProcesses: Send + Sync {
     /// The open run one of whose processes holds the local end `client_port` of a TCP
     /// connection to `server_port` on this host.
     fn run_of_connection(&self, client_port: u16, server_port: u16) -> Option<RunId>;
+}
+
+/// Keeps evidence before anything is ended.
+pub trait EvidenceKeeper: Send + Sync {
+    /// Keeps `texts`, and what the machine knows of `run`'s processes, under a name made
+    /// of `action`; bounded in time and size. `None` where nothing could be kept at all,
+    /// which is logged and never stops the action.
+    fn keep<'a>(
+        &'a self,
+        action: ActionId,
+        run: Option<&'a RunId>,
+        texts: Vec<(EvidenceKind, String)>,
+    ) -> BoxFuture<'a, Option<KeptEvidence>>;
 }
 
 /// The tag a supervised run's database sessions carry in `application_name`

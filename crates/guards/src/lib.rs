@@ -7,4 +7,5 @@
 //! each other only through the small traits of [`guard`].
 
 pub mod guard;
+pub mod locks;
 pub mod outlet;
