@@ -37,8 +37,8 @@ cargo xtask COMMAND: build, try and check Evenkeel.
   docs              write docs/reference again, and check every link
   tidy              check the rules of the tree (sizes, names, directions)
 
-demo, test and docs need nothing but Rust, Node and apt: they call setup first
-where they need it. Without arguments, and with --help, this text.
+demo and test need nothing but Rust and apt: they call setup first, and it is quick
+when nothing is missing. Without arguments, and with --help, this text.
 ";
 
 fn main() -> ExitCode {
