@@ -109,6 +109,12 @@ impl FtpServer {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Where its files are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The folder it serves.
     #[must_use]
     pub fn root(&self) -> PathBuf {

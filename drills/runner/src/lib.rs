@@ -12,9 +12,12 @@
 //! much a socket buffers before an upload stalls, what a backend does when its
 //! client is gone.
 
+pub mod browser;
 pub mod ftp;
+pub mod load;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 mod scratch;
 
 pub use scratch::Scratch;

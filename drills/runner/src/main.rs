@@ -44,6 +44,7 @@ async fn parts(stall_next: u32) -> Result<(), Box<dyn std::error::Error>> {
         ftp.address()
     )?;
     writeln!(out, "folder {}", postgres.folder().display())?;
+    writeln!(out, "folder {}", ftp.folder().display())?;
     writeln!(out, "ready; Ctrl-C ends and removes both")?;
     out.flush()?;
     tokio::signal::ctrl_c().await?;

@@ -143,14 +143,23 @@ async fn nothing_is_left_when_the_drill_is_killed() {
     command.arg("parts");
     let drill = Process::start("drill", command, logs.path()).unwrap();
     drill.wait_for_line("ready", PATIENCE).await.unwrap();
-    let folder = drill.wait_for_line("folder ", PATIENCE).await.unwrap();
-    let pid = std::fs::read_to_string(Path::new(&folder).join("data/postmaster.pid")).unwrap();
+    let said = drill.stdout();
+    let folders: Vec<&Path> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("folder "))
+        .map(Path::new)
+        .collect();
+    assert_eq!(folders.len(), 2, "{said}");
+    let pid = std::fs::read_to_string(folders[0].join("data/postmaster.pid")).unwrap();
     let pid: u32 = pid.lines().next().unwrap().parse().unwrap();
     assert!(runs(pid));
 
     drill.signal(Signal::KILL);
     until("PostgreSQL is gone", || !runs(pid)).await;
-    until("its folder is gone", || !Path::new(&folder).exists()).await;
+    until("both folders are gone", || {
+        folders.iter().all(|folder| !folder.exists())
+    })
+    .await;
 }
 
 async fn login(server: &FtpServer) -> AsyncFtpStream {

@@ -41,6 +41,8 @@ fn watchdog() -> &'static Watchdog {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            // A drill may be a child of a test: that one's watchdog must not end ours.
+            .env_remove(MARK)
             .process_group(0)
             .spawn()
             .ok()
@@ -90,4 +92,60 @@ fn tell(line: &str) {
 fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Child;
+
+    use super::*;
+
+    /// Runs a watchdog over `lines` and our end.
+    fn watch(mark: &str, lines: &str) {
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", include_str!("watchdog.sh"), "watchdog", mark])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut pipe = shell.stdin.take().unwrap();
+        pipe.write_all(lines.as_bytes()).unwrap();
+        drop(pipe);
+        assert!(shell.wait().unwrap().success());
+    }
+
+    fn sleeper(mark: &str) -> Child {
+        let mut command = Command::new("sleep");
+        command.arg("600").env(MARK, mark).process_group(0);
+        command.spawn().unwrap()
+    }
+
+    #[test]
+    fn ends_a_group_and_whoever_left_it() {
+        let mark = format!("test-{:x}", fastrand::u64(..));
+        let mut told = sleeper("another");
+        let mut left = sleeper(&mark);
+        let start = start_time(told.id()).unwrap();
+        let group = told.id();
+        // Reaped at once, as init would: a zombie still counts as a group.
+        let told = std::thread::spawn(move || told.wait());
+        watch(&mark, &format!("group {group} {start} TERM\n"));
+        assert_eq!(told.join().unwrap().unwrap().signal(), Some(15));
+        assert_eq!(left.wait().unwrap().signal(), Some(9));
+    }
+
+    #[test]
+    fn leaves_a_stranger_alone_who_has_the_number_now() {
+        let mut stranger = sleeper("another");
+        let start = start_time(stranger.id()).unwrap() + 1;
+        let id = stranger.id();
+        watch("nobody", &format!("group {id} {start} TERM\n"));
+        watch(
+            "nobody",
+            &format!("group {id} {} TERM\nforget {id}\n", start - 1),
+        );
+        assert!(stranger.try_wait().unwrap().is_none());
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+    }
 }
