@@ -6,6 +6,8 @@
 //! [`evenkeel_core::action::Action`] through [`guard::Guard::perform`]. Guards know of
 //! each other only through the small traits of [`guard`].
 
+pub mod evidence;
 pub mod guard;
+pub mod jobs;
 pub mod locks;
 pub mod outlet;

@@ -20,7 +20,6 @@ mod evidence;
 pub mod grants;
 mod graph;
 mod hands;
-mod redact;
 mod watch;
 
 use std::collections::BTreeMap;

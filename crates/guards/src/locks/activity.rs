@@ -8,7 +8,8 @@ use evenkeel_core::observation::{Session, SessionState};
 use evenkeel_core::subject::Backend;
 use tokio_postgres::Row;
 
-use super::{Watched, redact};
+use super::Watched;
+use crate::evidence::blotted;
 use crate::guard::{Watchlist, session_tag};
 
 /// The columns every question about sessions asks for; `a` is `pg_stat_activity`.
@@ -46,7 +47,7 @@ impl<'a> Mapping<'a> {
         let spec = &self.watched.spec;
         let application_name: String = row.get("application_name");
         let role: String = row.get("role");
-        let query = redact::query(row.get("query"));
+        let query = blotted(row.get("query"));
         let datname: String = row.get("datname");
         let run = self.run(row, &application_name);
         let component = spec

@@ -6,7 +6,8 @@ use evenkeel_core::evidence::{EvidenceItem, EvidenceKind};
 use tokio_postgres::Client;
 
 use super::connection::ask;
-use super::{DatabaseSpec, Watched, redact};
+use super::{DatabaseSpec, Watched};
+use crate::evidence::blotted;
 
 /// The most sessions written down.
 const SESSIONS_MAX: i64 = 200;
@@ -90,7 +91,7 @@ async fn sessions(client: &Client) -> Result<String, String> {
             row.get::<_, &str>("state"),
             row.get::<_, &str>("waits"),
             row.get::<_, &str>("client"),
-            redact::query(row.get("query")),
+            blotted(row.get("query")),
         ));
     }
     Ok(text)
@@ -114,7 +115,7 @@ async fn tree(client: &Client) -> Result<String, String> {
             let waiting_s: f64 = row.get("waiting_s");
             let line = format!(
                 "{pid} {name} waits {waiting_s:.1} s: {}",
-                redact::query(row.get("query"))
+                blotted(row.get("query"))
             );
             (pid, row.get("blockers"), line)
         })
