@@ -4,5 +4,6 @@
 //! A library beside its binary only so that tests and examples can reach it.
 
 pub mod channels;
+pub mod config;
 pub mod pump;
 pub mod web;

@@ -1,3 +1,165 @@
-//! The pages.
+//! The pages: one for customers, one for operators, each on a listener of its own.
+//!
+//! Made on the server from what the pump publishes, without a line of script. Both are
+//! read-only: what people order goes through the control socket, where the file system
+//! says who may. Neither can hold the pump up, and neither shows anything that is not
+//! durable.
+//!
+//! What every answer carries: a content security policy that allows this page's own style
+//! sheet (by its hash) and nothing else; no referrer; no sniffing; no frames.
 
 pub mod account;
+pub mod clock;
+pub mod public;
+pub mod serving;
+mod shape;
+pub mod words;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::Response;
+use evenkeel_core::ids::ComponentId;
+use evenkeel_core::policy::Policy;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use crate::pump::published::Published;
+use crate::pump::store::OpenJournal;
+
+/// What pages are made from.
+#[derive(Clone)]
+pub struct Site {
+    /// What the pump published last.
+    pub published: watch::Receiver<Arc<Published>>,
+    /// What the configuration says.
+    pub policy: Arc<Policy>,
+    /// Where the journal is read.
+    pub journal: Arc<dyn OpenJournal>,
+    /// Where evidence is kept.
+    pub evidence: PathBuf,
+    /// The name of the service under guard: `Back office`.
+    pub name: String,
+}
+
+impl Site {
+    /// What is published now.
+    pub fn now(&self) -> Arc<Published> {
+        self.published.borrow().clone()
+    }
+
+    /// A component's public name; its id where the configuration no longer has it.
+    pub fn component_name<'a>(&'a self, id: &'a ComponentId) -> &'a str {
+        match self.policy.components.get(id) {
+            Some(component) => &component.name,
+            None => id.as_str(),
+        }
+    }
+}
+
+/// The icon of both pages: a keel, even.
+pub const FAVICON: &str = concat!(
+    r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0b6478"/>"##,
+    r##"<path d="M5 12h22c-1 8-6 12-11 12S6 20 5 12z" fill="#fff"/><path d="M8 8h16" stroke="#fff" stroke-width="2.5"/></svg>"##
+);
+
+/// A style sheet and the policy that allows it.
+pub(crate) struct Style {
+    css: &'static str,
+    policy: HeaderValue,
+}
+
+impl Style {
+    pub(crate) fn new(css: &'static str) -> Self {
+        let hash = base64(&Sha256::digest(css.as_bytes()));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        );
+        Self {
+            css,
+            policy: HeaderValue::from_str(&policy).expect("a policy is plain ASCII"),
+        }
+    }
+
+    /// A whole page.
+    pub(crate) fn page(&self, title: &str, head: Markup, body: Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (title) }
+                    link rel="icon" href="/favicon.svg" type="image/svg+xml";
+                    style { (PreEscaped(self.css)) }
+                    (head)
+                }
+                body { (body) }
+            }
+        }
+    }
+
+    /// Puts on an answer what every answer carries.
+    pub(crate) fn guard(&self, mut response: Response, cache: &'static str) -> Response {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, self.policy.clone());
+        for (name, value) in [
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (
+                HeaderName::from_static("cross-origin-resource-policy"),
+                "same-origin",
+            ),
+            (
+                HeaderName::from_static("permissions-policy"),
+                "browsing-topics=()",
+            ),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        headers
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static(cache));
+        response
+    }
+}
+
+/// The alphabet of RFC 4648, with padding: what a policy's hash is written in.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let group = chunk
+            .iter()
+            .chain(&[0; 2])
+            .take(3)
+            .fold(0_usize, |group, byte| group << 8 | usize::from(*byte));
+        for place in 0..4 {
+            if place <= chunk.len() {
+                text.push(char::from(ALPHABET[group >> (18 - 6 * place) & 63]));
+            } else {
+                text.push('=');
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn base64_is_what_the_rfc_says() {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(super::base64(plain.as_bytes()), coded);
+        }
+    }
+}

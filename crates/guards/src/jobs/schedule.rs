@@ -79,8 +79,13 @@ impl Schedule {
             Pace::Elapsed => zone,
         };
         let tz = TimeZone::get(zone).map_err(|e| error(e.to_string()))?;
-        let cron = cronexpr::parse_crontab(&format!("{} {read_in}", fields.join(" ")))
-            .map_err(|e| error(e.to_string().replace('\n', " ")))?;
+        let cron =
+            cronexpr::parse_crontab(&format!("{} {read_in}", fields.join(" "))).map_err(|e| {
+                // Its last line says what; the ones before draw where.
+                let said = e.to_string();
+                let last = said.lines().last().unwrap_or_default();
+                error(last.trim_start_matches([' ', '^']).to_owned())
+            })?;
         Ok(Self {
             cron,
             zone: tz,

@@ -1,0 +1,629 @@
+//! The configuration: one TOML file, read whole before anything is done.
+//!
+//! Every problem is told at once, with its line and what to write instead, before a port
+//! is bound or a database is asked. Defaults are safe: what ends something watches.
+//! Secrets stand in files of their own and are named here.
+
+mod databases;
+mod guide;
+mod jobs;
+mod reader;
+pub mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use evenkeel_core::action::ActionKind;
+use evenkeel_core::authority::{Grant, Mode};
+use evenkeel_core::event::What;
+use evenkeel_core::ids::{ComponentId, DatabaseId};
+use evenkeel_core::policy::{ComponentPolicy, IncidentPolicy, Policy};
+use evenkeel_guards::locks::DatabaseSpec;
+use toml::de::{DeTable, DeValue};
+
+pub use guide::{commented, reference};
+pub use jobs::{Job, Launch};
+pub use reader::Problem;
+use reader::{At, Report, Section};
+use settings::Kind;
+
+/// The largest configuration that is read, bytes.
+const FILE_MAX: u64 = 1 << 20;
+
+/// The file Evenkeel looks for where none is named.
+pub const DEFAULT_FILE: &str = "evenkeel.toml";
+
+/// A configuration in which everything fits together.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// Where journal, runs, evidence and the control socket are.
+    pub data_dir: PathBuf,
+    /// The public page.
+    pub page: Page,
+    /// Where the operator's pages listen.
+    pub operator_listen: SocketAddr,
+    /// Who is called.
+    pub pager: Option<Pager>,
+    /// How long entries of a kind stay in the journal.
+    pub keep_for: BTreeMap<String, Duration>,
+    /// Evenkeel's own log.
+    pub log: Log,
+    /// What deciding needs to know.
+    pub policy: Policy,
+    /// The databases under guard.
+    pub databases: Vec<DatabaseSpec>,
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// What is odd and does not stand in the way.
+    pub warnings: Vec<Problem>,
+}
+
+/// The public page.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The name of the service.
+    pub name: String,
+    /// Its address for customers.
+    pub url: Option<String>,
+}
+
+/// Who is called.
+#[derive(Debug, Clone)]
+pub struct Pager {
+    /// The webhook.
+    pub url: hyper::Uri,
+    /// Sent as `Authorization: Bearer`.
+    pub token: Option<String>,
+}
+
+/// Evenkeel's own log.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// The least level that is written.
+    pub level: tracing::Level,
+    /// Whether each line is JSON.
+    pub json: bool,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{} cannot be read: {source}; {}", file.display(), advice(source))]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{}", listing(file, problems))]
+    Wrong {
+        /// The file.
+        file: PathBuf,
+        /// All of it, warnings included, in the order of the file.
+        problems: Vec<Problem>,
+    },
+}
+
+fn advice(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::NotFound => {
+            "write one with `evenkeel init`, or name it with --config FILE"
+        }
+        _ => "check who may read it",
+    }
+}
+
+fn listing(file: &Path, problems: &[Problem]) -> String {
+    let lines = problems.iter();
+    let lines: Vec<String> = lines.map(|p| format!("{}:{p}", file.display())).collect();
+    lines.join("\n")
+}
+
+impl Config {
+    /// Reads `file` and checks it.
+    ///
+    /// # Errors
+    /// It cannot be read, or all that is wrong in it.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable {
+            file: file.to_owned(),
+            source,
+        };
+        let mut text = String::new();
+        let mut reader = std::fs::File::open(file)
+            .map_err(unreadable)?
+            .take(FILE_MAX + 1);
+        reader.read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > FILE_MAX {
+            return Err(unreadable(std::io::Error::other(
+                "it is larger than 1 MiB, which no configuration is",
+            )));
+        }
+        Self::read(&text, file)
+    }
+
+    /// Checks the text of `file`; what it names is looked for beside `file`.
+    ///
+    /// # Errors
+    /// All that is wrong in it.
+    pub fn read(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let folder = match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        // Everything that is started later gets these paths, and may run elsewhere.
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
+        let mut report = Report::new(text, &folder);
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            let at = error.span().unwrap_or(0..0);
+            report.error(&at, format!("this is not TOML: {}", error.message()));
+        }
+        let made = if errors.is_empty() {
+            let root = Section::new("", Some(document.get_ref()), 0..0);
+            Some(build(root, &mut report, file))
+        } else {
+            None
+        };
+        let mut problems = report.problems;
+        problems.sort();
+        match made {
+            Some(mut config) if problems.iter().all(|problem| problem.is_warning) => {
+                config.warnings = problems;
+                Ok(config)
+            }
+            _ => Err(ConfigError::Wrong {
+                file: file.to_owned(),
+                problems,
+            }),
+        }
+    }
+
+    /// Where the journal is.
+    pub fn journal_file(&self) -> PathBuf {
+        self.data_dir.join("journal.sqlite")
+    }
+
+    /// Where the runs' folders are.
+    pub fn runs_folder(&self) -> PathBuf {
+        self.data_dir.join("runs")
+    }
+
+    /// Where evidence is kept.
+    pub fn evidence_folder(&self) -> PathBuf {
+        self.data_dir.join("evidence")
+    }
+
+    /// Where the server listens for the command line.
+    pub fn control_socket(&self) -> PathBuf {
+        self.data_dir.join("control.sock")
+    }
+
+    /// Whether Evenkeel may, or may propose to, end sessions of a database.
+    pub fn may_end_sessions(&self, database: &DatabaseId) -> bool {
+        let scope = evenkeel_core::subject::Subject::Database(database.clone());
+        let grant = self.policy.authority.grant(ActionKind::EndBackend, &scope);
+        grant.mode > Mode::Watch
+    }
+}
+
+fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config {
+    let data_dir = root
+        .path(report, "data_dir", Kind::Folder)
+        .map_or_else(|| report.folder.join("evenkeel-data"), |at| at.value);
+    let page = page(&mut root, report);
+    let operator_listen = operator(&mut root, report, page.listen);
+    let pager = pager(&mut root, report);
+    let incidents = incidents(&mut root, report);
+    let keep_for = retention(&mut root, report);
+    let log = log(&mut root, report);
+
+    let mut policy = Policy {
+        incidents,
+        ..Policy::default()
+    };
+    let component_sections = root.many(report, "component", "[component]");
+    let database_sections = root.many(report, "database", "[database]");
+    let job_sections = root.many(report, "job", "[job]");
+    root.finish(report);
+    if component_sections.is_empty() {
+        report.error(
+            &(0..0),
+            "there is no [[component]]: name at least one function that customers see, \
+             or the status page has nothing to say",
+        );
+    }
+    let mut databases = databases::read(database_sections, &mut policy, report);
+    components(component_sections, &mut policy, &mut databases, report);
+    let jobs = jobs::read(job_sections, &mut policy, &databases, report);
+    Config {
+        file: file.to_owned(),
+        data_dir,
+        page,
+        operator_listen,
+        pager,
+        keep_for,
+        log,
+        policy,
+        databases,
+        jobs,
+        warnings: Vec::new(),
+    }
+}
+
+fn address(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    default: ([u8; 4], u16),
+) -> At<SocketAddr> {
+    let default = At {
+        value: SocketAddr::from(default),
+        at: section.at.clone(),
+    };
+    let Some(text) = section.text_of(report, "listen", Kind::Address) else {
+        return default;
+    };
+    match text.value.parse() {
+        Ok(value) => At { value, at: text.at },
+        Err(_) => {
+            report.error(
+                &text.at,
+                format!(
+                    "`{}` is no address with a port; write for example listen = \"{}\"",
+                    text.value, default.value
+                ),
+            );
+            default
+        }
+    }
+}
+
+fn page(root: &mut Section<'_>, report: &mut Report<'_>) -> Page {
+    let mut section = root.below_root(report, "page");
+    let listen = address(&mut section, report, ([127, 0, 0, 1], 8080)).value;
+    let name = section.text(report, "name");
+    let url = section.text(report, "url");
+    if let Some(url) = &url
+        && !url.value.starts_with("https://")
+        && !url.value.starts_with("http://")
+    {
+        report.error(&url.at, "`url` has to begin with https:// or http://");
+    }
+    section.finish(report);
+    Page {
+        listen,
+        name: name.map_or_else(|| "Service".into(), |at| at.value),
+        url: url.map(|at| at.value),
+    }
+}
+
+fn operator(root: &mut Section<'_>, report: &mut Report<'_>, page: SocketAddr) -> SocketAddr {
+    let mut section = root.below_root(report, "operator");
+    let listen = address(&mut section, report, ([127, 0, 0, 1], 8081));
+    if !listen.value.ip().is_loopback() {
+        report.error(
+            &listen.at,
+            format!(
+                "the operator's pages show queries and evidence and listen on loopback only; write \
+                 listen = \"127.0.0.1:{}\" and reach them through an SSH tunnel",
+                listen.value.port()
+            ),
+        );
+    }
+    if listen.value.port() != 0
+        && listen.value.port() == page.port()
+        && (listen.value.ip() == page.ip() || page.ip().is_unspecified())
+    {
+        report.error(
+            &listen.at,
+            "the public page and the operator's pages cannot share a port",
+        );
+    }
+    section.finish(report);
+    listen.value
+}
+
+fn pager(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Pager> {
+    let mut section = root.below_root(report, "pager");
+    let url = section.text(report, "url");
+    let url_file = secret(&mut section, report, "url_file");
+    let token = secret(&mut section, report, "token_file").map(|at| at.value);
+    if let (Some(_), Some(second)) = (&url, &url_file) {
+        report.error(&second.at, "give `url` or `url_file`, not both");
+    }
+    let is_there = section.is_there();
+    let at = section.at.clone();
+    section.finish(report);
+    let Some(url) = url.or(url_file) else {
+        if is_there {
+            report.warn(&at, "[pager] names no `url`: pages stand in the log only");
+        }
+        return None;
+    };
+    let known = url.value.starts_with("https://") || url.value.starts_with("http://");
+    match url.value.parse::<hyper::Uri>() {
+        Ok(uri) if known && uri.host().is_some() => Some(Pager { url: uri, token }),
+        _ => {
+            report.error(
+                &url.at,
+                "the webhook is no address; write for example url = \"https://pager.example.com/hook\"",
+            );
+            None
+        }
+    }
+}
+
+fn incidents(root: &mut Section<'_>, report: &mut Report<'_>) -> IncidentPolicy {
+    let mut section = root.below_root(report, "incidents");
+    let default = IncidentPolicy::default();
+    let mut take =
+        |key, default: Duration| section.duration(report, key).map_or(default, |at| at.value);
+    let policy = IncidentPolicy {
+        settle: take("settle", default.settle),
+        reopen_within: take("reopen_within", default.reopen_within),
+        next_update_after: take("next_update_after", default.next_update_after),
+    };
+    section.finish(report);
+    policy
+}
+
+/// Entry kinds that may go, by the setting that says when.
+fn retention(root: &mut Section<'_>, report: &mut Report<'_>) -> BTreeMap<String, Duration> {
+    let mut section = root.below_root(report, "retention");
+    let default = Duration::from_secs(400 * 24 * 3600);
+    let mut keep_for = BTreeMap::new();
+    for (key, prefixes) in [
+        ("findings", &["finding_"] as &[&str]),
+        ("runs", &["slot_", "run_", "product_"]),
+    ] {
+        let given = section.duration(report, key);
+        if let Some(given) = &given
+            && given.value < Duration::from_secs(24 * 3600)
+        {
+            report.error(
+                &given.at,
+                "less than a day would lose what is still going on; write at least \"1d\"",
+            );
+        }
+        let keep = given.map_or(default, |at| at.value);
+        for kind in What::KINDS {
+            let name = kind.0;
+            if prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+                keep_for.insert(name.to_owned(), keep);
+            }
+        }
+    }
+    section.finish(report);
+    keep_for
+}
+
+fn log(root: &mut Section<'_>, report: &mut Report<'_>) -> Log {
+    let mut section = root.below_root(report, "log");
+    let mut log = Log {
+        level: tracing::Level::INFO,
+        json: false,
+    };
+    if let Some(level) = section.text(report, "level") {
+        match level.value.parse() {
+            Ok(level) => log.level = level,
+            Err(_) => report.error(
+                &level.at,
+                format!(
+                    "`{}` is no level; write error, warn, info, debug or trace",
+                    level.value
+                ),
+            ),
+        }
+    }
+    if let Some(format) = section.text(report, "format") {
+        match format.value.as_str() {
+            "json" => log.json = true,
+            "text" => {}
+            other => report.error(
+                &format.at,
+                format!("`{other}` is no format; write text or json"),
+            ),
+        }
+    }
+    section.finish(report);
+    log
+}
+
+fn components(
+    sections: Vec<Section<'_>>,
+    policy: &mut Policy,
+    databases: &mut [DatabaseSpec],
+    report: &mut Report<'_>,
+) {
+    for (section, position) in sections.into_iter().zip(0..) {
+        let mut section = section;
+        let id = identity(&mut section, report, "component");
+        let name = section.required(report, "name");
+        let needs = section.list(report, "needs");
+        let needs = needs
+            .into_iter()
+            .filter(|need| known_database(need, databases, report))
+            .map(|need| need.value.into())
+            .collect();
+        let sessions = section.many(report, "sessions", "[component.sessions]");
+        let at = section.at.clone();
+        section.finish(report);
+        let Some(id) = id else {
+            continue;
+        };
+        let id = ComponentId::from(id.value);
+        for sessions in sessions {
+            databases::sessions(sessions, &id, databases, report);
+        }
+        let component = ComponentPolicy {
+            name: name.map_or_else(|| id.to_string(), |at| at.value),
+            position,
+            needs,
+        };
+        if policy.components.insert(id.clone(), component).is_some() {
+            report.error(&at, format!("there are two components `{id}`"));
+        }
+    }
+}
+
+/// Whether `named` is a database of the file; says so where it is not.
+fn known_database(named: &At<String>, databases: &[DatabaseSpec], report: &mut Report<'_>) -> bool {
+    let known = databases.iter().any(|spec| spec.id.as_str() == named.value);
+    if !known {
+        let names: Vec<&str> = databases.iter().map(|spec| spec.id.as_str()).collect();
+        report.error(
+            &named.at,
+            format!("there is no database `{}`{}", named.value, those(&names)),
+        );
+    }
+    known
+}
+
+fn those(names: &[&str]) -> String {
+    match names {
+        [] => "; there is none at all".into(),
+        names => format!("; there is {}", names.join(", ")),
+    }
+}
+
+/// An `id` that is a name: letters, digits, `-` and `_`.
+fn identity(section: &mut Section<'_>, report: &mut Report<'_>, of: &str) -> Option<At<String>> {
+    let id = section.required(report, "id")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let good = id.value.len() <= 64
+        && id.value.chars().all(plain)
+        && id.value.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !good {
+        report.error(
+            &id.at,
+            format!(
+                "`{}` cannot be the id of a {of}: it has to be at most 64 letters, digits, `-` and \
+                 `_`, and begin with a letter or digit",
+                id.value
+            ),
+        );
+        return None;
+    }
+    Some(id)
+}
+
+/// The first line of a file that holds a secret.
+fn secret(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    key: &'static str,
+) -> Option<At<String>> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = secret_path(section, report, key)?;
+    let read = std::fs::File::open(&path.value).and_then(|file| {
+        let open_to_all = file.metadata()?.permissions().mode() & 0o004 != 0;
+        let mut text = String::new();
+        file.take(64 * 1024).read_to_string(&mut text)?;
+        Ok((text, open_to_all))
+    });
+    match read {
+        Err(error) => {
+            report.error(
+                &path.at,
+                format!("{} cannot be read: {error}", path.value.display()),
+            );
+            None
+        }
+        Ok((text, open_to_all)) => {
+            if open_to_all {
+                report.warn(
+                    &path.at,
+                    format!(
+                        "everyone on this host can read {}; chmod 600 it",
+                        path.value.display()
+                    ),
+                );
+            }
+            let line = text.lines().next().unwrap_or_default().trim().to_owned();
+            if line.is_empty() {
+                report.error(&path.at, format!("{} is empty", path.value.display()));
+                return None;
+            }
+            Some(At {
+                value: line,
+                at: path.at,
+            })
+        }
+    }
+}
+
+fn secret_path(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    key: &'static str,
+) -> Option<At<PathBuf>> {
+    section.path(report, key, Kind::Secret)
+}
+
+/// What is granted for one kind of action, short or in full.
+fn grant(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    key: &'static str,
+    kind: ActionKind,
+) -> Option<Grant> {
+    let value = section.raw(key)?;
+    let mut grant = Grant::default_for(kind);
+    let mode = |text: &str| match text {
+        "watch" => Some(Mode::Watch),
+        "propose" => Some(Mode::Propose),
+        "act" => Some(Mode::Act),
+        _ => None,
+    };
+    let wrong = |report: &mut Report<'_>| {
+        report.error(
+            &value.span(),
+            format!(
+                "`{key}` is \"watch\", \"propose\" or \"act\"; or in full, for example \
+                 {key} = {{ mode = \"act\", budget = 3, per = \"1h\", interval = \"10s\" }}"
+            ),
+        );
+    };
+    match value.get_ref() {
+        DeValue::String(text) => match mode(text) {
+            Some(mode) => grant.mode = mode,
+            None => wrong(report),
+        },
+        DeValue::Table(table) => {
+            for (name, value) in table.iter() {
+                let duration = |value: &DeValue<'_>| {
+                    value.as_str().and_then(|text| reader::duration(text).ok())
+                };
+                let raw = value.get_ref();
+                let taken = match name.get_ref().as_ref() {
+                    "mode" => raw.as_str().and_then(mode).map(|m| grant.mode = m),
+                    "budget" => raw
+                        .as_integer()
+                        .and_then(|n| n.as_str().parse().ok())
+                        .map(|n| grant.budget = n),
+                    "per" => duration(raw).map(|d| grant.window = d),
+                    "interval" => duration(raw).map(|d| grant.interval_min = d),
+                    "proposal" => duration(raw).map(|d| grant.proposal_ttl = d),
+                    _ => None,
+                };
+                if taken.is_none() {
+                    wrong(report);
+                    break;
+                }
+            }
+        }
+        _ => wrong(report),
+    }
+    Some(grant)
+}

@@ -1,0 +1,262 @@
+//! Every setting: one table from which come what the reader accepts, the commented file
+//! of `evenkeel init`, and the reference page.
+
+use Kind::{Address, Duration, Folder, List, Map, Mode, Number, Secret, Table, Text, Time, YesNo};
+
+/// What a setting holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    YesNo,
+    /// `"90s"`, `"1h 30m"`.
+    Duration,
+    /// `"06:00"`.
+    Time,
+    /// `"127.0.0.1:8080"`.
+    Address,
+    /// A file or folder; relative to the configuration's own folder.
+    Folder,
+    /// A file whose first line is a secret.
+    Secret,
+    /// A list of texts.
+    List,
+    /// Texts by name.
+    Map,
+    /// `"watch"`, `"propose"`, `"act"`, or a table of `mode`, `budget`, `per`, `interval`.
+    Mode,
+    /// A section of its own.
+    Table,
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its section: `page`, `[job]` for one of many.
+    pub section: &'static str,
+    /// Its key.
+    pub key: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// What holds without it, as it would be written; empty where it must be given,
+    /// `-` where without it nothing is done.
+    pub default: &'static str,
+    /// An example, as it is written.
+    pub example: &'static str,
+    /// What it is for, in a sentence or two.
+    pub about: &'static str,
+}
+
+/// A section.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// Its name; `[job]` for one of many.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+/// Every section, in the order of the file.
+pub const SECTIONS: &[Section] = &[
+    Section {
+        name: "",
+        about: "The whole.",
+    },
+    Section {
+        name: "page",
+        about: "The public status page: what customers read. Reads without JavaScript, on a listener of its own.",
+    },
+    Section {
+        name: "operator",
+        about: "The operator's pages: incidents with reasons, runs with evidence, lock chains. Read-only, and refused on anything but loopback.",
+    },
+    Section {
+        name: "pager",
+        about: "Who is called when a person is needed: one POST with JSON to a webhook.",
+    },
+    Section {
+        name: "incidents",
+        about: "When incidents close, reopen, and promise the next word.",
+    },
+    Section {
+        name: "retention",
+        about: "How long entries stay in the journal. Incidents, actions and messages are kept for ever.",
+    },
+    Section {
+        name: "log",
+        about: "Evenkeel's own log, on standard error.",
+    },
+    Section {
+        name: "[component]",
+        about: "A function customers see, with its own line on the status page. At least one.",
+    },
+    Section {
+        name: "[component.sessions]",
+        about: "Which database sessions work for the component: when they wait for a lock, the component is harmed. What is not given fits every session.",
+    },
+    Section {
+        name: "[database]",
+        about: "A PostgreSQL database under guard (13 or later), watched with one connection. `evenkeel check` says which grants its role lacks.",
+    },
+    Section {
+        name: "database.locks",
+        about: "When a lock chain counts as harm, and whose sessions may be ended for it. Only the root of a chain is ever ended, never a superuser, a replication sender or autovacuum.",
+    },
+    Section {
+        name: "database.may",
+        about: "What Evenkeel may do to this database by itself.",
+    },
+    Section {
+        name: "[job]",
+        about: "Work that runs beside the service: exports, reports, imports.",
+    },
+    Section {
+        name: "job.retry",
+        about: "How often and how soon a failed run is started again. Only you know whether the job can run twice.",
+    },
+    Section {
+        name: "job.product",
+        about: "What a run must deliver. It is looked at from outside: a run that exits 0 and leaves an empty file is found.",
+    },
+    Section {
+        name: "job.may",
+        about: "What Evenkeel may do to runs of this job by itself. A schedule is your word that it may start them; everything that ends something watches until you say otherwise.",
+    },
+];
+
+macro_rules! settings {
+    ($($section:literal { $($key:literal $kind:ident $default:literal $example:literal $about:literal;)* })*) => {
+        /// Every setting, in the order of the file.
+        pub const SETTINGS: &[Setting] = &[
+            $($(Setting { section: $section, key: $key, kind: $kind, default: $default, example: $example, about: $about },)*)*
+        ];
+    };
+}
+
+settings! {
+    "" {
+        "data_dir" Folder "\"evenkeel-data\"" "\"/var/lib/evenkeel\"" "Where journal, runs, evidence and the control socket are. One Evenkeel at a time holds it.";
+    }
+    "page" {
+        "listen" Address "\"127.0.0.1:8080\"" "\"0.0.0.0:8080\"" "Where the page listens; port 0 takes a free one. Put it behind your TLS proxy, on another host name than the service.";
+        "name" Text "\"Service\"" "\"Back office\"" "The name of the service, as customers know it.";
+        "url" Text "-" "\"https://status.example.com\"" "The address customers use, for links.";
+    }
+    "operator" {
+        "listen" Address "\"127.0.0.1:8081\"" "\"127.0.0.1:8081\"" "Where the operator's pages listen; loopback only (use an SSH tunnel).";
+    }
+    "pager" {
+        "url" Text "-" "\"https://pager.example.com/hook\"" "The webhook. Without it, pages stand in the log and on the operator's page.";
+        "url_file" Secret "-" "\"pager-url\"" "A file with the webhook, where the address itself is a secret.";
+        "token_file" Secret "-" "\"pager-token\"" "A file with a token, sent as `Authorization: Bearer`.";
+    }
+    "incidents" {
+        "settle" Duration "\"2m\"" "\"5m\"" "How long everything must stay clear before an incident is resolved.";
+        "reopen_within" Duration "\"15m\"" "\"30m\"" "A finding that returns within this time reopens its incident.";
+        "next_update_after" Duration "\"20m\"" "\"30m\"" "How long after a public update the next one is promised.";
+    }
+    "retention" {
+        "findings" Duration "\"400d\"" "\"90d\"" "Findings: what was seen to be wrong, and when it was over.";
+        "runs" Duration "\"400d\"" "\"90d\"" "Slots, starts and ends of runs.";
+    }
+    "log" {
+        "level" Text "\"info\"" "\"debug\"" "`error`, `warn`, `info`, `debug` or `trace`.";
+        "format" Text "\"text\"" "\"json\"" "`text` or `json`.";
+    }
+    "[component]" {
+        "id" Text "" "\"login\"" "Its name in this file and in the journal.";
+        "name" Text "" "\"Login\"" "Its name on the status page.";
+        "needs" List "[]" "[\"main\"]" "Databases it needs: when one cannot be seen, the component is unknown.";
+        "sessions" Table "-" "" "Which database sessions work for it.";
+    }
+    "[component.sessions]" {
+        "database" Text "" "\"main\"" "The database.";
+        "application_name" Text "-" "\"backoffice*\"" "Their `application_name`; `*` stands for any text.";
+        "role" Text "-" "\"web\"" "Their role.";
+        "query" Text "-" "\"*update users set last_login*\"" "Their current query.";
+    }
+    "[database]" {
+        "id" Text "" "\"main\"" "Its name in this file and in the journal.";
+        "host" Text "\"127.0.0.1\"" "\"/var/run/postgresql\"" "Host name, address, or the folder of a Unix socket.";
+        "port" Number "5432" "5432" "Port.";
+        "user" Text "\"evenkeel\"" "\"evenkeel\"" "The role: no superuser; `pg_monitor` and, where sessions may be ended, `pg_signal_backend`.";
+        "dbname" Text "" "\"backoffice\"" "The database. Sessions of other databases are never touched.";
+        "password_file" Secret "-" "\"db-password\"" "A file with the role's password.";
+        "idle_in_transaction" Duration "\"5m\"" "\"1m\"" "A session idle in transaction for longer is reported.";
+        "connections_pct" Number "80" "90" "Connections in use above this share of what there is are reported, percent.";
+        "transaction_age" Duration "\"2h\"" "\"30m\"" "A transaction older than this is reported.";
+        "locks" Table "-" "" "When a lock chain counts as harm.";
+        "may" Table "-" "" "What Evenkeel may do to it.";
+    }
+    "database.locks" {
+        "waiters_min" Number "2" "3" "At least so many sessions of components wait ...";
+        "waiting_min" Duration "\"1s\"" "\"2s\"" "... each for at least so long.";
+        "end_runs" YesNo "true" "true" "Sessions of supervised runs may be ended.";
+        "end_roles" List "[]" "[\"report*\"]" "Sessions of these roles may be ended.";
+        "end_applications" List "[]" "[\"psql\"]" "Sessions with these application names may be ended.";
+        "end_queued_ddl" YesNo "false" "true" "A DDL statement that waits, with everyone waiting behind it, may be cancelled, if its session may be ended at all.";
+        "drain" Duration "\"3s\"" "\"5s\"" "How long waiters may take to move after an end before it counts as no help.";
+    }
+    "database.may" {
+        "end_backend" Mode "\"watch\"" "\"act\"" "Cancel a query, or end a session, at the root of a harmful lock chain.";
+    }
+    "[job]" {
+        "id" Text "" "\"nightly-export\"" "Its name in this file, in the journal, and for `evenkeel run --job`.";
+        "command" List "-" "[\"/usr/bin/export\", \"--all\"]" "What is run; no shell. Without it the job is only started by others, through `evenkeel run`.";
+        "schedule" Text "-" "\"30 2 * * *\"" "Cron: minute, hour, day of month, month, day of week. Keeps wall-clock time through both changes of the clock.";
+        "time_zone" Text "\"UTC\"" "\"Europe/Amsterdam\"" "The zone of `schedule`, `due` and the product's name.";
+        "deadline" Duration "-" "\"2h\"" "The longest a run may take at all.";
+        "stall" Duration "-" "\"5m\"" "The longest a run may go without progress: CPU time, I/O, output, database work, or a line written to $EVENKEEL_PROGRESS.";
+        "due" Time "-" "\"06:00\"" "The time of day by which its product must be there.";
+        "concurrency" Text "\"forbid\"" "\"queue\"" "What happens to a slot while a run is still there: `forbid`, `queue` or `replace`.";
+        "env" Map "{}" "{ PGUSER = \"payroll\" }" "Environment beyond what Evenkeel has itself.";
+        "user" Text "-" "\"payroll\"" "The user it runs as.";
+        "group" Text "-" "\"payroll\"" "The group it runs as; else the user's own.";
+        "working_dir" Folder "-" "\"/srv/payroll\"" "The folder it runs in.";
+        "nice" Number "0" "10" "Added to its niceness.";
+        "ionice" Text "-" "\"idle\"" "`idle`, or `best-effort:0` to `best-effort:7`.";
+        "grace" Duration "\"10s\"" "\"30s\"" "Time between the polite signal and the one that cannot be refused.";
+        "database" Text "-" "\"main\"" "Its database: PGHOST, PGPORT and PGDATABASE are passed to it.";
+        "replica" Text "-" "\"main-replica\"" "A database it should run against instead, away from customers.";
+        "components" List "[]" "[\"payroll\"]" "Components customers miss when its product is missing.";
+        "retry" Table "-" "" "How failed runs are tried again.";
+        "product" Table "-" "" "What it must deliver.";
+        "may" Table "-" "" "What Evenkeel may do to its runs.";
+    }
+    "job.retry" {
+        "budget" Number "0" "2" "Runs after the first, for one slot.";
+        "backoff" Duration "\"1m\"" "\"30s\"" "Wait before the first retry; doubled for each further one.";
+        "backoff_max" Duration "\"1h\"" "\"10m\"" "The longest wait.";
+    }
+    "job.product" {
+        "url" Text "" "\"ftp://payroll@ftp.example.com/out/pay-%Y-%m-%d.csv\"" "A path, ftp://user@host/path or sftp://user@host/path; `%Y`, `%m`, `%d`, ... stand for the slot's date.";
+        "password_file" Secret "-" "\"ftp-password\"" "A file with the FTP password.";
+        "identity_file" Folder "-" "\"/etc/evenkeel/id_ed25519\"" "The private key for SFTP; else what `ssh` itself would use.";
+        "ssh_config" Folder "-" "\"/etc/evenkeel/ssh_config\"" "A configuration file for `ssh`, instead of its own.";
+        "bytes_min" Number "1" "10000" "The smallest size that counts as whole.";
+        "rows_min" Number "-" "100" "The fewest rows that count as whole: lines that are not empty and do not begin with `#`.";
+        "marker" Text "-" "\"# rows=*\"" "What its last line must fit: the proof that it was written to its end.";
+        "fresh_within" Duration "\"20h\"" "\"12h\"" "A product older than this when it is due is an old one.";
+    }
+    "job.may" {
+        "end_run" Mode "\"watch\"" "\"act\"" "End a run that hangs or is past its deadline: its whole process tree and its database sessions.";
+        "start_run" Mode "\"act\"" "\"propose\"" "Start a run: by its schedule, again after a failure, or on an operator's order.";
+    }
+}
+
+/// The settings of a section.
+pub fn of(section: &str) -> impl Iterator<Item = &'static Setting> + use<'_> {
+    SETTINGS
+        .iter()
+        .filter(move |setting| setting.section == section)
+}
+
+/// One setting; the reader may ask for none that is not here.
+pub(super) fn find(section: &str, key: &str) -> &'static Setting {
+    of(section)
+        .find(|setting| setting.key == key)
+        .unwrap_or_else(|| panic!("the setting {section}.{key} is not in the table"))
+}

@@ -1,0 +1,148 @@
+//! Cases as text: a configuration, and beside it what is said of it. `EVENKEEL_BLESS=1`
+//! writes what is said now; the difference is reviewed like code.
+
+use std::path::{Path, PathBuf};
+
+use super::settings::{self, Kind, SECTIONS};
+use super::{Config, ConfigError, commented};
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config")
+}
+
+#[test]
+fn every_case_is_told_as_expected() {
+    let folder = cases();
+    let mut count = 0;
+    for entry in std::fs::read_dir(&folder).expect("a folder of cases") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|kind| kind != "toml") {
+            continue;
+        }
+        count += 1;
+        let text = std::fs::read_to_string(&path).expect("a case");
+        assert!(
+            text.starts_with("# "),
+            "{}: says what it proves",
+            path.display()
+        );
+        let said = match Config::read(&text, &path) {
+            Ok(config) => {
+                let warnings = config.warnings.iter();
+                let warnings: String = warnings.map(|warning| format!("{warning}\n")).collect();
+                format!("good\n{warnings}")
+            }
+            Err(ConfigError::Wrong { problems, .. }) => {
+                let problems = problems.iter();
+                problems.map(|problem| format!("{problem}\n")).collect()
+            }
+            Err(error) => panic!("{}: {error}", path.display()),
+        };
+        let said = said.replace(&folder.display().to_string(), "FOLDER");
+        let expected = path.with_extension("out");
+        if std::env::var_os("EVENKEEL_BLESS").is_some() {
+            std::fs::write(&expected, &said).expect("written");
+        }
+        let expected = std::fs::read_to_string(&expected).unwrap_or_default();
+        assert_eq!(said, expected, "{}", path.display());
+    }
+    assert!(count >= 4, "only {count} cases were found");
+}
+
+#[test]
+fn the_file_of_init_is_good_and_only_watches() {
+    let config = Config::read(&commented(), Path::new("evenkeel.toml")).expect("a good file");
+    assert!(config.policy.authority.grants.is_empty());
+    assert_eq!(config.warnings, []);
+}
+
+/// With every commented setting put into force, each is known and accepted: the examples
+/// and defaults of the table are of the right kind.
+#[test]
+fn every_example_of_the_table_is_accepted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut text = String::new();
+    for section in SECTIONS {
+        if !section.name.is_empty() {
+            text.push_str(&format!("[{}]\n", section.name));
+        }
+        for setting in settings::of(section.name) {
+            // Of two ways to say one thing, one.
+            let other_way = ["url_file", "identity_file", "replica"].contains(&setting.key);
+            if setting.kind == Kind::Table || other_way {
+                continue;
+            }
+            let mut value = setting.example.to_owned();
+            if setting.kind == Kind::Secret || setting.key == "ssh_config" {
+                let path = folder
+                    .path()
+                    .join(value.trim_matches('"').replace('/', "-"));
+                std::fs::write(&path, "secret\n").expect("a file");
+                use std::os::unix::fs::PermissionsExt;
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+                    .expect("private");
+                value = format!("\"{}\"", path.display());
+            }
+            text.push_str(&format!("{} = {value}\n", setting.key));
+        }
+        // What a section refers to has to be there.
+        if section.name == "[component]" {
+            text.push_str("[[component]]\nid = \"payroll\"\nname = \"Payroll\"\n");
+        }
+    }
+    // A folder of its own, so that the order of components does not matter.
+    let file = folder.path().join("evenkeel.toml");
+    let config = Config::read(&text, &file).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(config.jobs.len(), 1);
+    assert_eq!(config.databases.len(), 1);
+    let connection = &config.jobs[0].launch.environment;
+    assert!(connection.contains(&("PGDATABASE".into(), "backoffice".into())));
+}
+
+/// The defaults the table names are those that hold.
+#[test]
+fn the_defaults_of_the_table_are_the_real_ones() {
+    let least = "[[component]]\nid = \"a\"\nname = \"A\"\n\
+                 [[database]]\nid = \"d\"\ndbname = \"d\"\n\
+                 [[job]]\nid = \"j\"\n[job.product]\nurl = \"x\"\n";
+    let mut full = String::new();
+    for section in SECTIONS {
+        let skip = section.name == "[component.sessions]";
+        if skip {
+            continue;
+        }
+        if !section.name.is_empty() {
+            full.push_str(&format!("[{}]\n", section.name));
+        }
+        for setting in settings::of(section.name) {
+            let value = match (setting.section, setting.key, setting.default) {
+                ("[component]", "id", _) => "\"a\"",
+                ("[component]", "name", _) => "\"A\"",
+                ("[database]", "id" | "dbname", _) => "\"d\"",
+                ("[job]", "id", _) => "\"j\"",
+                ("job.product", "url", _) => "\"x\"",
+                (_, _, "-" | "") => continue,
+                (_, _, default) => default,
+            };
+            if setting.kind != Kind::Table {
+                full.push_str(&format!("{} = {value}\n", setting.key));
+            }
+        }
+    }
+    let read = |text: &str| {
+        Config::read(text, Path::new("/folder/evenkeel.toml"))
+            .unwrap_or_else(|error| panic!("{error}\n{text}"))
+    };
+    let (least, mut full) = (read(least), read(&full));
+    // Written out, a grant that equals the default stands in the table of grants.
+    for ((kind, scope), grant) in std::mem::take(&mut full.policy.authority.grants) {
+        assert_eq!(grant, least.policy.authority.grant(kind, &scope), "{kind}");
+    }
+    // `nice = 0` is nothing added.
+    for job in &mut full.jobs {
+        job.launch.nice = job.launch.nice.filter(|nice| *nice != 0);
+    }
+    // An empty [pager] is odd; here it is only there to be empty.
+    full.warnings.clear();
+    assert_eq!(format!("{least:?}"), format!("{full:?}"));
+}
