@@ -38,7 +38,7 @@ pub(crate) const DRILLS: &[Agreed] = &[Agreed {
 pub(crate) const REFERENCE: Agreed = Agreed {
     binary: "evenkeel",
     arguments: &["docs", "--out"],
-    ready: false,
+    ready: true,
 };
 
 pub(crate) fn demo(workspace: &Workspace, rest: &[String]) -> Result<ExitCode, String> {

@@ -4,6 +4,10 @@
 //! A library beside its binary only so that tests and examples can reach it.
 
 pub mod channels;
+pub mod cli;
 pub mod config;
+pub mod control;
 pub mod pump;
+pub mod report;
+pub mod serve;
 pub mod web;

@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! `evenkeel`: see the library's [`evenkeel::cli`].
+
+fn main() -> std::process::ExitCode {
+    evenkeel::cli::main()
+}

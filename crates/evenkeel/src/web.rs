@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod clock;
+pub mod operator;
 pub mod public;
 pub mod serving;
 mod shape;

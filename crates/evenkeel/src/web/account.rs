@@ -224,7 +224,8 @@ fn withheld(kind: ActionKind, why: &Withheld) -> String {
     }
 }
 
-fn withheld_word(why: &Withheld) -> String {
+/// Why something was not done, in a few words.
+pub fn withheld_word(why: &Withheld) -> String {
     match why {
         Withheld::Watching => "the mode is watch".into(),
         Withheld::Held => "actions are held".into(),

@@ -1,0 +1,235 @@
+//! The command line: one definition from which come parsing, help, completions and the
+//! reference page.
+//!
+//! Exit status: 0 well, 1 what was asked for is not so or was refused, 2 the command line
+//! itself is wrong. `run` passes the status of what it wraps through.
+
+mod check;
+mod client;
+mod docs;
+mod journal;
+mod listing;
+mod orders;
+mod print;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use evenkeel_core::Timestamp;
+
+use crate::config::{Config, DEFAULT_FILE};
+use print::say;
+
+/// Keeps a business service up through the failures that take such services down, and
+/// tells its customers the truth when it cannot.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit status: 0 well; 1 what was asked for is not so, or was refused; 2 the \
+    command line itself is wrong. `run` passes the status of what it wraps through."
+)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", env = "EVENKEEL_CONFIG", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+    /// Print JSON, for machines.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a commented configuration that only watches.
+    Init {
+        /// Write it to standard output instead of the file.
+        #[arg(long)]
+        stdout: bool,
+    },
+    /// Tell every problem of the configuration, and what the databases' roles lack.
+    Check {
+        /// Do not ask the databases.
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Start Evenkeel; Ctrl-C or SIGTERM stops it. Supervised runs go on.
+    Serve,
+    /// Wrap a command under any other scheduler; its exit status passes through.
+    Run(run::RunArguments),
+    /// How things are now.
+    Status,
+    /// Incidents, or one with everything that belongs to it.
+    Incidents {
+        /// One incident: I-3.
+        id: Option<String>,
+    },
+    /// Runs, or one of them.
+    Runs {
+        /// One run.
+        run: Option<String>,
+    },
+    /// Start a run of a job now.
+    Start {
+        /// The job.
+        job: String,
+    },
+    /// Let a proposed action be done, or lift a stop.
+    Approve {
+        /// The action: A-7.
+        #[arg(required_unless_present = "lift")]
+        action: Option<String>,
+        /// Let a kind of action be tried again: --lift end_backend database:main.
+        #[arg(long, num_args = 2, value_names = ["KIND", "SCOPE"], conflicts_with = "action")]
+        lift: Option<Vec<String>>,
+    },
+    /// Turn a proposed action down.
+    Refuse {
+        /// The action: A-7.
+        action: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// The kill switch: nothing that ends something is done until released.
+    HoldActions(Reason),
+    /// Let actions be done again.
+    ReleaseActions(Reason),
+    /// Say that somebody looks after an incident.
+    Acknowledge {
+        /// The incident: I-3.
+        incident: String,
+    },
+    /// Read the journal, or prove that nothing in it was edited.
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
+    /// What was kept before something was ended: all of it, one, or the text of an item.
+    Evidence {
+        /// Which: A-12.
+        id: Option<String>,
+        /// Which item of it: processes.txt.
+        item: Option<String>,
+    },
+    /// Replay an outage with real parts (hands over to evenkeel-drill).
+    #[command(disable_help_flag = true)]
+    Drill {
+        /// What evenkeel-drill is to do; --help lists it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the reference pages.
+    #[command(hide = true)]
+    Docs {
+        /// Into this folder.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Reason {
+    /// Why; it is kept in the journal.
+    #[arg(long, value_name = "WHY")]
+    reason: String,
+}
+
+/// What a command comes to: its exit status, or the line that says what to do.
+type Outcome = Result<ExitCode, String>;
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match dispatch(arguments) {
+        Ok(code) => code,
+        Err(why) => {
+            print::complain(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Outcome {
+    let Arguments {
+        config: file,
+        json,
+        command,
+    } = arguments;
+    let load = || Config::load(&file).map_err(|error| error.to_string());
+    match command {
+        Command::Init { stdout } => check::init(&file, stdout),
+        Command::Check { offline } => check::check(&file, offline, json),
+        Command::Serve => serve(load()?),
+        Command::Run(run) => run::run(&file, run),
+        Command::Status => listing::status(&load()?, json),
+        Command::Incidents { id } => listing::incidents(&load()?, id.as_deref(), json),
+        Command::Runs { run } => listing::runs(&load()?, run.as_deref(), json),
+        Command::Start { job } => orders::start(&load()?, &job, json),
+        Command::Approve { action, lift } => {
+            orders::approve(&load()?, action.as_deref(), lift.as_deref(), json)
+        }
+        Command::Refuse { action, reason } => {
+            orders::refuse(&load()?, &action, reason.reason, json)
+        }
+        Command::HoldActions(reason) => orders::hold(&load()?, reason.reason, json),
+        Command::ReleaseActions(reason) => orders::release(&load()?, reason.reason, json),
+        Command::Acknowledge { incident } => orders::acknowledge(&load()?, &incident, json),
+        Command::Journal(command) => journal::journal(&load()?, command, json),
+        Command::Evidence { id, item } => {
+            listing::evidence(&load()?, id.as_deref(), item.as_deref(), json)
+        }
+        Command::Drill { arguments } => drill(&arguments),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "evenkeel", &mut text);
+            say(&String::from_utf8_lossy(&text));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Docs { out } => docs::write(&out),
+    }
+}
+
+fn serve(config: Config) -> Outcome {
+    print::start_log(&config.log);
+    for warning in &config.warnings {
+        tracing::warn!(file = %config.file.display(), "{warning}");
+    }
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| format!("no threads can be started: {error}"))?;
+    let served = runtime.block_on(crate::serve::serve(config, |addresses| {
+        say(&format!("public page: http://{}/\n", addresses.page));
+        say(&format!("operator page: http://{}/\n", addresses.operator));
+    }));
+    match served {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(print::chain(&error)),
+    }
+}
+
+/// Hands over to the sibling program: drills need real servers and a browser, and are not
+/// what runs at a customer's.
+fn drill(arguments: &[std::ffi::OsString]) -> Outcome {
+    use std::os::unix::process::CommandExt;
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let sibling = own.with_file_name("evenkeel-drill");
+    if !sibling.exists() {
+        return Err(format!(
+            "{} is not there; build it beside this program with `cargo build --workspace --bins`",
+            sibling.display()
+        ));
+    }
+    let error = std::process::Command::new(&sibling).args(arguments).exec();
+    Err(format!("{} cannot be started: {error}", sibling.display()))
+}
+
+/// The time of a moment for people, with how long ago it was.
+fn ago(at: Timestamp) -> String {
+    use crate::web::clock;
+    let now = Timestamp::now();
+    format!("{} ({} ago)", clock::second(at, now), clock::span(at, now))
+}

@@ -1,0 +1,261 @@
+//! What is going on: `status`, `incidents`, `runs`, `evidence`.
+
+use std::process::ExitCode;
+
+use evenkeel_core::ids::{EvidenceId, IncidentId};
+use evenkeel_core::incident::Incident;
+use evenkeel_guards::evidence::EvidenceStore;
+
+use super::client::{Silence, ask, record};
+use super::print::{self, say, table};
+use super::{Outcome, ago};
+use crate::config::Config;
+use crate::report::{self, IncidentReport, RunReport, StatusReport};
+use crate::web::account;
+
+/// What the server says, or what `from_journal` makes of the journal where none runs.
+fn either<T: serde::de::DeserializeOwned>(
+    config: &Config,
+    path: &str,
+    from_journal: impl FnOnce(&evenkeel_core::record::Record) -> Result<T, String>,
+) -> Result<T, String> {
+    match ask(config, path) {
+        Ok(answer) => Ok(answer),
+        Err(Silence::Refused(why)) => Err(why),
+        Err(Silence::NotRunning) => from_journal(&record(config)?),
+    }
+}
+
+pub(super) fn status(config: &Config, json: bool) -> Outcome {
+    let status: StatusReport = either(config, "/v1/status", |record| {
+        Ok(StatusReport::of(record, &config.policy, None))
+    })?;
+    if json {
+        print::json(&status)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(ailment) = &status.ailment {
+        say(&format!("This is no picture of now: {ailment}\n\n"));
+    }
+    if let Some(held) = &status.held {
+        say(&format!(
+            "ACTIONS ARE HELD by {} since {}: {}\n\n",
+            held.by,
+            ago(held.since),
+            held.reason
+        ));
+    }
+    let rows: Vec<Vec<String>> = status
+        .components
+        .iter()
+        .map(|component| {
+            vec![
+                component.name.clone(),
+                component.status.as_str().replace('_', " "),
+                component.since.map_or_else(String::new, ago),
+            ]
+        })
+        .collect();
+    say(&table(&["component", "status", "since"], &rows));
+    say("\n");
+    match &status.incidents[..] {
+        [] => say("No incident is open.\n"),
+        open => say(&list_of(open)),
+    }
+    if !status.runs.is_empty() {
+        say(&format!("\n{}", runs_table(&status.runs)));
+    }
+    for proposal in &status.proposals {
+        say(&format!(
+            "\n{} waits for your word: {}. {}\n    evenkeel approve {0}\n    evenkeel refuse {0} --reason WHY\n",
+            proposal.action.id, proposal.action.task, proposal.action.reason
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list_of(incidents: &[Incident]) -> String {
+    let rows: Vec<Vec<String>> = incidents
+        .iter()
+        .map(|incident| {
+            vec![
+                incident.id.to_string(),
+                incident.status.as_str().to_owned(),
+                ago(incident.opened_at),
+                incident.title.clone(),
+            ]
+        })
+        .collect();
+    table(&["incident", "stands", "opened", "what"], &rows)
+}
+
+pub(super) fn incidents(config: &Config, id: Option<&str>, json: bool) -> Outcome {
+    let Some(id) = id else {
+        let incidents: Vec<Incident> = either(config, "/v1/incidents", |record| {
+            Ok(report::incidents(record))
+        })?;
+        if json {
+            print::json(&incidents)?;
+        } else if incidents.is_empty() {
+            say("No incident yet.\n");
+        } else {
+            say(&list_of(&incidents));
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let number: IncidentId = id.parse().map_err(|error| format!("{error}"))?;
+    let report: IncidentReport = either(config, &format!("/v1/incidents/{number}"), |record| {
+        report::incident(record, number).ok_or_else(|| format!("there is no incident {number}"))
+    })?;
+    if json {
+        print::json(&report)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let incident = &report.incident;
+    say(&format!(
+        "{}: {}\n{} since {}, opened {}\n",
+        incident.id,
+        incident.title,
+        incident.status.as_str(),
+        ago(incident.status_since),
+        ago(incident.opened_at)
+    ));
+    for finding in &report.findings {
+        say(&format!(
+            "\n{}\n  {}\n",
+            finding.finding.title, finding.finding.reason
+        ));
+        for fact in &finding.finding.facts {
+            say(&format!(
+                "    {}: {}\n",
+                fact.name.replace('_', " "),
+                fact.value
+            ));
+        }
+    }
+    for state in &report.actions {
+        say(&format!(
+            "\n{}: {} ({})\n  {}\n  {}\n",
+            state.action.id,
+            state.action.task,
+            ago(state.action.decided_at),
+            state.action.reason,
+            account::phase(&state.phase)
+        ));
+        if let Some(kept) = &state.evidence {
+            say(&format!("  evidence: evenkeel evidence {}\n", kept.id));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runs_table(runs: &[RunReport]) -> String {
+    let rows: Vec<Vec<String>> = runs
+        .iter()
+        .map(|run| {
+            let began = run.state.started_at.unwrap_or(run.state.requested_at);
+            let how = match &run.state.ended {
+                Some(ended) => account::exit(&ended.exit),
+                None if run.state.started_at.is_some() => "running".into(),
+                None => "its start is asked for".into(),
+            };
+            vec![run.run.to_string(), ago(began), how]
+        })
+        .collect();
+    table(&["run", "began", "how it went"], &rows)
+}
+
+pub(super) fn runs(config: &Config, run: Option<&str>, json: bool) -> Outcome {
+    let mut runs: Vec<RunReport> =
+        either(config, "/v1/runs", |record| Ok(report::runs(record, None)))?;
+    if let Some(wanted) = run {
+        runs.retain(|run| run.run.as_str() == wanted);
+        let Some(run) = runs.first() else {
+            return Err(format!(
+                "there is no run {wanted}; `evenkeel runs` lists them"
+            ));
+        };
+        if json {
+            print::json(run)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        say(&runs_table(&runs));
+        for kept in &run.state.evidence {
+            say(&format!("evidence: evenkeel evidence {}\n", kept.id));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if json {
+        print::json(&runs)?;
+    } else if runs.is_empty() {
+        say("No run yet.\n");
+    } else {
+        say(&runs_table(&runs));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn evidence(
+    config: &Config,
+    id: Option<&str>,
+    item: Option<&str>,
+    json: bool,
+) -> Outcome {
+    let store = EvidenceStore::new(config.evidence_folder(), None);
+    let (Some(id), item) = (id, item) else {
+        let kept = store.list();
+        if json {
+            print::json(&kept)?;
+        } else if kept.is_empty() {
+            say("No evidence is kept yet: it is when something is ended.\n");
+        } else {
+            let rows: Vec<Vec<String>> = kept
+                .iter()
+                .map(|kept| {
+                    vec![
+                        kept.id.to_string(),
+                        ago(kept.at),
+                        kept.items.len().to_string(),
+                        kept.run
+                            .as_ref()
+                            .map_or_else(String::new, ToString::to_string),
+                    ]
+                })
+                .collect();
+            say(&table(&["evidence", "kept", "items", "run"], &rows));
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let id = EvidenceId::from(id);
+    if let Some(item) = item {
+        say(&store.read(&id, item).map_err(|error| error.to_string())?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let kept = store.index(&id).map_err(|error| error.to_string())?;
+    if json {
+        print::json(&kept)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<Vec<String>> = kept
+        .items
+        .iter()
+        .map(|item| {
+            vec![
+                item.file.clone(),
+                item.item.bytes.to_string(),
+                item.item.gap.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    say(&table(&["item", "bytes", "what is missing"], &rows));
+    say(&format!(
+        "\nOne of them: evenkeel evidence {id} {}\n",
+        first_file(&kept.items)
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn first_file(items: &[evenkeel_guards::evidence::KeptItem]) -> &str {
+    let there = items.iter().find(|item| item.item.bytes > 0);
+    there.map_or("ITEM", |item| item.file.as_str())
+}

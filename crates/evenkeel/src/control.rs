@@ -1,0 +1,234 @@
+//! The control socket: how the command line asks a running server, and gives it orders.
+//!
+//! A Unix socket in the data folder, for its owner only: who may give orders is who may
+//! write there. HTTP/1 with JSON, so that `curl --unix-socket` works at night when nothing
+//! else does. An order is answered once it is durable, or refused with what to do instead.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path as FromPath, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use evenkeel_core::Timestamp;
+use evenkeel_core::ids::{IncidentId, RunId};
+use evenkeel_core::observation::Order;
+use evenkeel_core::policy::Policy;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+
+use crate::pump::orders::{OrderDesk, RefusalKind};
+use crate::pump::published::Published;
+use crate::report::{self, StatusReport};
+use crate::web::serving::{Bounds, serve};
+
+/// The largest order, bytes.
+const ORDER_MAX: usize = 64 * 1024;
+
+/// What the socket answers from.
+#[derive(Clone)]
+pub struct Control {
+    /// What the pump published last.
+    pub published: watch::Receiver<Arc<Published>>,
+    /// What the configuration says.
+    pub policy: Arc<Policy>,
+    /// Where orders go.
+    pub orders: OrderDesk,
+}
+
+/// What is answered to an order, and to what cannot be answered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Answered {
+    /// The journal's revision at which it is durable.
+    pub revision: Option<u64>,
+    /// Why not, and what to do instead.
+    pub refused: Option<String>,
+}
+
+/// A socket that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Somebody answers on it.
+    #[error("another Evenkeel answers on {0}; stop it first, or use another data_dir")]
+    Taken(PathBuf),
+    /// It cannot be made.
+    #[error(
+        "the control socket {path} cannot be made: {source}; check who may write in its folder, and that its path has less than 100 letters"
+    )]
+    Unusable {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The socket file; removed when this is dropped.
+#[derive(Debug)]
+pub struct Socket {
+    path: PathBuf,
+    listener: UnixListener,
+}
+
+impl Socket {
+    /// Makes the socket for its owner only. One that nobody answers on is replaced.
+    ///
+    /// # Errors
+    /// Somebody answers on it, or it cannot be made.
+    pub fn make(path: &Path) -> Result<Self, ControlError> {
+        let unusable = |source| ControlError::Unusable {
+            path: path.to_owned(),
+            source,
+        };
+        if path.exists() {
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(ControlError::Taken(path.to_owned()));
+            }
+            std::fs::remove_file(path).map_err(unusable)?;
+        }
+        let listener = UnixListener::bind(path).map_err(unusable)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(unusable)?;
+        Ok(Self {
+            path: path.to_owned(),
+            listener,
+        })
+    }
+
+    /// Serves until `stop` turns true, then removes the socket.
+    pub async fn serve(self, control: Control, stop: watch::Receiver<bool>) {
+        let bounds = Bounds {
+            connections: 64,
+            ..Bounds::default()
+        };
+        let router = router(control);
+        serve(self.listener, router, bounds, stop).await;
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "the control socket could not be removed");
+        }
+    }
+}
+
+/// The routes.
+pub fn router(control: Control) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/incidents", get(incidents))
+        .route("/v1/incidents/{id}", get(incident))
+        .route("/v1/runs", get(runs))
+        .route("/v1/runs/{run}", get(run))
+        .route("/v1/locks", get(locks))
+        .route("/v1/findings", get(findings))
+        .route("/v1/authority", get(authority))
+        .route("/v1/orders", post(order))
+        .fallback(async || {
+            refused(
+                StatusCode::NOT_FOUND,
+                "there is nothing here; this Evenkeel may be older than the command",
+            )
+        })
+        .layer(DefaultBodyLimit::max(ORDER_MAX))
+        .with_state(control)
+}
+
+fn refused(status: StatusCode, why: impl Into<String>) -> Response {
+    let answer = Answered {
+        revision: None,
+        refused: Some(why.into()),
+    };
+    (status, Json(answer)).into_response()
+}
+
+async fn status(State(control): State<Control>) -> Json<StatusReport> {
+    let live = control.published.borrow().clone();
+    Json(StatusReport::of(&live.record, &control.policy, Some(&live)))
+}
+
+async fn incidents(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    Json(report::incidents(&live.record)).into_response()
+}
+
+async fn incident(State(control): State<Control>, FromPath(id): FromPath<String>) -> Response {
+    let live = control.published.borrow().clone();
+    let found = id.parse::<IncidentId>().ok();
+    match found.and_then(|id| report::incident(&live.record, id)) {
+        Some(report) => Json(report).into_response(),
+        None => refused(StatusCode::NOT_FOUND, format!("there is no incident {id}")),
+    }
+}
+
+async fn runs(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    Json(report::runs(&live.record, Some(&live))).into_response()
+}
+
+async fn run(State(control): State<Control>, FromPath(run): FromPath<String>) -> Response {
+    let live = control.published.borrow().clone();
+    let wanted = RunId::from(run);
+    let mut runs = report::runs(&live.record, Some(&live));
+    runs.retain(|run| run.run == wanted);
+    match runs.pop() {
+        Some(report) => Json(report).into_response(),
+        None => refused(StatusCode::NOT_FOUND, format!("there is no run {wanted}")),
+    }
+}
+
+async fn locks(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    Json(report::locks(&live)).into_response()
+}
+
+async fn findings(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    Json(report::findings(&live.record)).into_response()
+}
+
+async fn authority(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    let now = Timestamp::now();
+    Json(report::authority(&live.record, &control.policy, now)).into_response()
+}
+
+/// An order, and who gives it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Given {
+    /// Who gives it; the socket's file mode has said that they may.
+    pub by: String,
+    /// What is ordered.
+    #[serde(flatten)]
+    pub order: Order,
+}
+
+async fn order(State(control): State<Control>, body: axum::body::Bytes) -> Response {
+    let given: Given = match serde_json::from_slice(&body) {
+        Ok(given) => given,
+        Err(error) => {
+            return refused(
+                StatusCode::BAD_REQUEST,
+                format!("this is no order: {error}; use the command line of the same version"),
+            );
+        }
+    };
+    match control.orders.place(&given.by, given.order).await {
+        Ok(revision) => Json(Answered {
+            revision: Some(revision),
+            refused: None,
+        })
+        .into_response(),
+        Err(refusal) => {
+            let status = match refusal.kind {
+                RefusalKind::Malformed => StatusCode::BAD_REQUEST,
+                RefusalKind::NotFound => StatusCode::NOT_FOUND,
+                RefusalKind::Conflict => StatusCode::CONFLICT,
+                RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            refused(status, refusal.why)
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What is going on, in shapes that machines read: for the control socket, `--json`, and
+//! the lists of the command line. Made from a record and a policy alone, so that the same
+//! answers come from a journal whose server is not running.
+
+use std::collections::BTreeMap;
+
+use evenkeel_core::Timestamp;
+use evenkeel_core::action::ActionKind;
+use evenkeel_core::authority::Mode;
+use evenkeel_core::ids::{ComponentId, IncidentId, RunId};
+use evenkeel_core::incident::{Incident, IncidentStatus};
+use evenkeel_core::observation::{LockWaits, RunProgress};
+use evenkeel_core::policy::Policy;
+use evenkeel_core::record::{
+    ActionState, Held, MessageState, OpenFinding, Phase, Record, RunState,
+};
+use evenkeel_core::status::Status;
+use evenkeel_core::subject::Subject;
+use serde::{Deserialize, Serialize};
+
+use crate::pump::published::Published;
+
+/// How things are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// When this was so.
+    pub at: Timestamp,
+    /// The journal's revision it rests on.
+    pub revision: u64,
+    /// Why this is no picture of now, where it is not.
+    pub ailment: Option<String>,
+    /// The kill switch, where it is thrown.
+    pub held: Option<Held>,
+    /// The functions customers see, in the order of the page.
+    pub components: Vec<ComponentReport>,
+    /// Incidents that are not resolved, newest first.
+    pub incidents: Vec<Incident>,
+    /// Actions that wait for an operator's word, oldest first.
+    pub proposals: Vec<ActionState>,
+    /// Runs that have not ended.
+    pub runs: Vec<RunReport>,
+}
+
+/// How a component is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ComponentReport {
+    /// Its id.
+    pub id: ComponentId,
+    /// Its public name.
+    pub name: String,
+    /// How it is.
+    pub status: Status,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A run, and how far it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The run.
+    pub run: RunId,
+    /// What the record knows of it.
+    #[serde(flatten)]
+    pub state: RunState,
+    /// Its counters, while it is open and the server runs.
+    pub progress: Option<RunProgress>,
+}
+
+/// An incident with everything that belongs to it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IncidentReport {
+    /// The incident.
+    #[serde(flatten)]
+    pub incident: Incident,
+    /// Its findings that hold, with reasons.
+    pub findings: Vec<OpenFinding>,
+    /// What was, is or would have been done, oldest first.
+    pub actions: Vec<ActionState>,
+    /// What was told, oldest first.
+    pub messages: Vec<MessageState>,
+}
+
+/// Who waits for whom in a database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LockReport {
+    /// When it was seen.
+    pub at: Timestamp,
+    /// The picture.
+    #[serde(flatten)]
+    pub waits: LockWaits,
+}
+
+/// What is granted for one kind of action on one job or database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GrantReport {
+    /// The kind of action.
+    pub kind: ActionKind,
+    /// The job or database.
+    pub scope: Subject,
+    /// How far.
+    pub mode: Mode,
+    /// How many within `window_s`.
+    pub budget: u32,
+    /// How many were requested within it.
+    pub used: u32,
+    /// The window, seconds.
+    pub window_s: u64,
+    /// The action that did not help, where the kind is stopped for it.
+    pub stopped_by: Option<String>,
+}
+
+impl StatusReport {
+    /// How things are by a record; `live` adds what only a running server knows.
+    pub fn of(record: &Record, policy: &Policy, live: Option<&Published>) -> Self {
+        let is_stale = live.is_none_or(Published::is_stale);
+        let mut components: Vec<_> = policy.components.iter().collect();
+        components.sort_by_key(|(_, component)| component.position);
+        Self {
+            at: live.map_or_else(Timestamp::now, |live| live.at),
+            revision: record.revision,
+            ailment: match live {
+                None => {
+                    Some("the server is not running: this is what the journal last knew".into())
+                }
+                Some(live) => live.ailment(),
+            },
+            held: record.held.clone(),
+            components: components
+                .into_iter()
+                .map(|(id, component)| {
+                    let state = record.components.get(id);
+                    let status = state.map_or(Status::Unknown, |state| state.status);
+                    ComponentReport {
+                        id: id.clone(),
+                        name: component.name.clone(),
+                        status: if is_stale { Status::Unknown } else { status },
+                        since: state.map(|state| state.since),
+                        reason: state.map_or_else(String::new, |state| state.reason.clone()),
+                    }
+                })
+                .collect(),
+            incidents: incidents(record)
+                .into_iter()
+                .filter(|incident| incident.status != IncidentStatus::Resolved)
+                .collect(),
+            proposals: record
+                .open_actions
+                .iter()
+                .filter_map(|id| record.actions.get(id))
+                .filter(|state| matches!(state.phase, Phase::Proposed { .. }))
+                .cloned()
+                .collect(),
+            runs: runs(record, live)
+                .into_iter()
+                .filter(|run| run.state.ended.is_none())
+                .collect(),
+        }
+    }
+}
+
+/// Incidents, newest first.
+pub fn incidents(record: &Record) -> Vec<Incident> {
+    record.incidents.values().rev().cloned().collect()
+}
+
+/// An incident with everything that belongs to it.
+pub fn incident(record: &Record, id: IncidentId) -> Option<IncidentReport> {
+    let incident = record.incidents.get(&id)?.clone();
+    let findings = record.findings.values();
+    let actions = record.actions.values();
+    let messages = record.messages.values();
+    Some(IncidentReport {
+        findings: findings
+            .filter(|finding| finding.incident == Some(id))
+            .cloned()
+            .collect(),
+        actions: actions
+            .filter(|state| state.action.incident == Some(id))
+            .cloned()
+            .collect(),
+        messages: messages
+            .filter(|state| state.message.incident == Some(id))
+            .cloned()
+            .collect(),
+        incident,
+    })
+}
+
+/// Runs, newest first; open ones lead.
+pub fn runs(record: &Record, live: Option<&Published>) -> Vec<RunReport> {
+    let mut runs: Vec<RunReport> = record
+        .runs
+        .iter()
+        .map(|(run, state)| RunReport {
+            run: run.clone(),
+            state: state.clone(),
+            progress: live
+                .and_then(|live| live.progress.get(run))
+                .map(|(_, progress)| RunProgress::clone(progress)),
+        })
+        .collect();
+    runs.sort_by_key(|run| {
+        let begun = run.state.started_at.unwrap_or(run.state.requested_at);
+        (run.state.ended.is_some(), std::cmp::Reverse(begun))
+    });
+    runs
+}
+
+/// Findings that hold, newest first.
+pub fn findings(record: &Record) -> Vec<OpenFinding> {
+    let mut findings: Vec<_> = record.findings.values().cloned().collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.opened_at));
+    findings
+}
+
+/// Who waits for whom, by database.
+pub fn locks(live: &Published) -> Vec<LockReport> {
+    live.locks
+        .values()
+        .map(|(at, waits)| LockReport {
+            at: *at,
+            waits: LockWaits::clone(waits),
+        })
+        .collect()
+}
+
+/// What is granted, for every kind of action and everything it can be done to.
+pub fn authority(record: &Record, policy: &Policy, now: Timestamp) -> Vec<GrantReport> {
+    let jobs = policy.jobs.keys().cloned().map(Subject::Job);
+    let databases = policy.databases.keys().cloned().map(Subject::Database);
+    let scopes: Vec<Subject> = jobs.chain(databases).collect();
+    let mut grants = Vec::new();
+    for scope in scopes {
+        for kind in ActionKind::ALL.iter().copied() {
+            let of_database = kind == ActionKind::EndBackend;
+            if of_database != matches!(scope, Subject::Database(_)) {
+                continue;
+            }
+            let grant = policy.authority.grant(kind, &scope);
+            let key = (kind, scope.clone());
+            let used = record.ledger.get(&key).map_or(0, |times| {
+                let within = |at: &&Timestamp| evenkeel_core::time::since(**at, now) < grant.window;
+                times.iter().filter(within).count()
+            });
+            grants.push(GrantReport {
+                kind,
+                mode: grant.mode,
+                budget: grant.budget,
+                used: u32::try_from(used).unwrap_or(u32::MAX),
+                window_s: grant.window.as_secs(),
+                stopped_by: record.stops.get(&key).map(ToString::to_string),
+                scope: scope.clone(),
+            });
+        }
+    }
+    grants
+}
+
+/// The subject `job:NAME` or `database:NAME`, as people write it.
+pub fn scope(text: &str) -> Option<Subject> {
+    let makers: BTreeMap<&str, fn(&str) -> Subject> = BTreeMap::from([
+        (
+            "job",
+            (|name| Subject::Job(name.into())) as fn(&str) -> Subject,
+        ),
+        ("database", |name| Subject::Database(name.into())),
+    ]);
+    let (kind, name) = text.split_once(':')?;
+    makers.get(kind).map(|make| make(name))
+}

@@ -1,0 +1,230 @@
+//! `evenkeel serve`: the pump, the guards, the pages and the control socket in one
+//! process, from start to a clean stop.
+//!
+//! Everything that can be refused is refused before a port answers. Ctrl-C and SIGTERM
+//! stop it; supervised runs go on, and are found again at the next start.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use evenkeel_guards::evidence::EvidenceStore;
+use evenkeel_guards::guard::{EvidenceKeeper, Guard, RunDatabase, RunProcesses};
+use evenkeel_guards::jobs::Jobs;
+use evenkeel_guards::jobs::runs::Runs;
+use evenkeel_guards::jobs::spool::Spool;
+use evenkeel_guards::locks::Locks;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::channels::log::Log;
+use crate::channels::page::PublicPage;
+use crate::channels::webhook::{Settings, Webhook, WebhookError};
+use crate::channels::{Channel, Channels};
+use crate::config::Config;
+use crate::control::{Control, ControlError, Socket};
+use crate::pump::store::{SqliteFile, StartError};
+use crate::pump::{Pace, Parts, Pump};
+use crate::web::serving::{Bounds, serve as serve_pages};
+use crate::web::{Site, operator, public};
+
+/// A server that did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data folder cannot be made.
+    #[error(
+        "the data folder {path} cannot be made: {source}; make it, or name another as data_dir"
+    )]
+    Folder {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The pump did not start.
+    #[error("Evenkeel cannot start")]
+    Pump(#[from] StartError),
+    /// The control socket cannot be used.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The webhook cannot be used.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+    /// A port cannot be had.
+    #[error(
+        "nothing can listen on {address}: {source}; name another address in [{section}] listen"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The section that names it.
+        section: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Our own program or signals cannot be found.
+    #[error("the system refuses what every program may do: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// Where a running server answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// The public page.
+    pub page: SocketAddr,
+    /// The operator's pages.
+    pub operator: SocketAddr,
+}
+
+/// Serves until told to stop; calls `up` once everything answers.
+///
+/// # Errors
+/// Why it did not start; nothing is left running then.
+pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    make_folder(&config.data_dir)?;
+
+    let policy = Arc::new(config.policy.clone());
+    let journal = Arc::new(SqliteFile(config.journal_file()));
+    let guards = guards(&config)?;
+    let parts = Parts {
+        policy: policy.clone(),
+        journal: journal.clone(),
+        guards,
+        keep_for: config.keep_for.clone(),
+        pace: Pace::default(),
+    };
+    // First the journal: whoever holds it is the one Evenkeel of this data folder.
+    let (pump, handle) = Pump::open(parts).await?;
+    let socket = Socket::make(&config.control_socket())?;
+    let page = listen(config.page.listen, "page").await?;
+    let operators = listen(config.operator_listen, "operator").await?;
+    let addresses = Addresses {
+        page: page.local_addr()?,
+        operator: operators.local_addr()?,
+    };
+    let channels = channels(&config, &handle, addresses)?;
+
+    let site = Site {
+        published: handle.published.clone(),
+        policy: policy.clone(),
+        journal,
+        evidence: config.evidence_folder(),
+        name: config.page.name.clone(),
+    };
+    let control = Control {
+        published: handle.published.clone(),
+        policy,
+        orders: handle.orders.clone(),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let bounds = Bounds::default();
+    let pages = tokio::spawn(serve_pages(
+        page,
+        public::router(site.clone()),
+        bounds,
+        stopped.clone(),
+    ));
+    let operator_pages = tokio::spawn(serve_pages(
+        operators,
+        operator::router(site),
+        bounds,
+        stopped.clone(),
+    ));
+    let control = tokio::spawn(socket.serve(control, stopped.clone()));
+    let mut pump = tokio::spawn(pump.run(channels, stopped));
+    up(addresses);
+
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("asked to stop (SIGTERM)"),
+        _ = interrupt.recv() => tracing::info!("asked to stop (Ctrl-C)"),
+        ended = &mut pump => {
+            tracing::error!(?ended, "the pump ended by itself: please report this with the log");
+        }
+    }
+    stop.send_replace(true);
+    if !pump.is_finished()
+        && let Err(error) = pump.await
+    {
+        tracing::error!(%error, "the pump did not end as it should");
+    }
+    for task in [pages, operator_pages, control] {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a listener did not end as it should");
+        }
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> Result<(), ServeError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        // Queries, output and evidence of the runs are nobody else's business.
+        .mode(0o700)
+        .create(path);
+    made.map_err(|source| ServeError::Folder {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn guards(config: &Config) -> Result<Vec<Arc<dyn Guard>>, ServeError> {
+    let runs = Arc::new(Runs::new(Spool::new(config.runs_folder())));
+    let processes: Arc<dyn RunProcesses> = runs.clone();
+    let evidence = Arc::new(EvidenceStore::new(
+        config.evidence_folder(),
+        Some(processes.clone()),
+    ));
+    let keeper: Arc<dyn EvidenceKeeper> = evidence.clone();
+    let locks = Arc::new(Locks::new(
+        config.databases.clone(),
+        Some(keeper),
+        Some(processes),
+    ));
+    let databases: Arc<dyn RunDatabase> = locks.clone();
+    let own: OsString = std::env::current_exe()?.into();
+    let file = std::path::absolute(&config.file)?;
+    let runner = vec![own, "--config".into(), file.into(), "run".into()];
+    let specs = config.jobs.iter().map(|job| job.spec.clone()).collect();
+    let jobs = Arc::new(Jobs::new(specs, runs, evidence, Some(databases), runner));
+    let mut guards: Vec<Arc<dyn Guard>> = vec![jobs];
+    if !config.databases.is_empty() {
+        guards.push(locks);
+    }
+    Ok(guards)
+}
+
+async fn listen(address: SocketAddr, section: &'static str) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen {
+            address,
+            section,
+            source,
+        })
+}
+
+fn channels(
+    config: &Config,
+    handle: &crate::pump::Handle,
+    addresses: Addresses,
+) -> Result<Channels, ServeError> {
+    let operator: Arc<dyn Channel> = match &config.pager {
+        Some(pager) => Arc::new(Webhook::new(Settings {
+            url: pager.url.clone(),
+            token: pager.token.clone(),
+            operator_page: Some(format!("http://{}", addresses.operator)),
+        })?),
+        None => Arc::new(Log),
+    };
+    Ok(Channels {
+        operator,
+        public: Arc::new(PublicPage {
+            published: handle.published.clone(),
+        }),
+    })
+}

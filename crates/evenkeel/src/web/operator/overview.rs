@@ -1,0 +1,172 @@
+//! The overview: what is wrong now, what was done, what waits for a word. And what
+//! Evenkeel may do.
+
+use axum::extract::State;
+use evenkeel_core::Timestamp;
+use evenkeel_core::record::{ActionState, Phase};
+use maud::{Markup, html};
+
+use super::{Site, facts, more, whole};
+use crate::report::{self, StatusReport};
+use crate::web::{account, clock, shape, words};
+
+/// Actions shown; the journal has the rest.
+const ACTIONS_MAX: usize = 12;
+/// Findings shown.
+const FINDINGS_MAX: usize = 20;
+
+pub(super) async fn page(State(site): State<Site>) -> Markup {
+    let live = site.now();
+    let now = Timestamp::now();
+    let status = StatusReport::of(&live.record, &site.policy, Some(&live));
+    let findings = report::findings(&live.record);
+    let actions: Vec<&ActionState> = live.record.actions.values().rev().collect();
+    let harmed: Vec<_> = status
+        .components
+        .iter()
+        .filter(|component| component.status.is_harm())
+        .map(|component| (component.name.as_str(), component.status))
+        .collect();
+    let answer = match (&harmed[..], &status.incidents[..], &findings[..]) {
+        ([], [], []) => "Nothing is wrong that Evenkeel can see".to_owned(),
+        ([], [], found) => format!("No incident; {} to know of", things(found.len())),
+        ([], [first, ..], _) => format!("No customer is hurt now; {}", first.title),
+        (harmed, _, _) => words::state_of(harmed.iter().copied()),
+    };
+    let body = html! {
+        h1 { (answer) }
+        @if !status.proposals.is_empty() {
+            section {
+                h2 { "Waits for your word" }
+                @for proposal in &status.proposals {
+                    div.card {
+                        p { strong { (proposal.action.id) ": " (proposal.action.task) } }
+                        p { (proposal.action.reason) }
+                        (facts(&proposal.action.facts))
+                        p {
+                            "To do it, type " code { "evenkeel approve " (proposal.action.id) }
+                            "; to leave it, " code { "evenkeel refuse " (proposal.action.id) " --reason WHY" }
+                            @if let Phase::Proposed { expires_at } = proposal.phase {
+                                ". It stands until " (clock::ago(expires_at, now)) "."
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if !findings.is_empty() {
+            section {
+                h2 { "What is found" }
+                @for finding in findings.iter().take(FINDINGS_MAX) {
+                    div.card {
+                        p {
+                            strong { (finding.finding.title) } " "
+                            span.dim { "since " (clock::ago(finding.opened_at, now)) }
+                            @if let Some(incident) = finding.incident {
+                                " · " a href={ "/incidents/" (incident) } { (incident) }
+                            }
+                        }
+                        p { (finding.finding.reason) }
+                        @if let Some((kind, why)) = &finding.withheld {
+                            p { "Evenkeel would " (kind.phrase()) ", but does not: " (account::withheld_word(why)) "." }
+                        }
+                        (facts(&finding.finding.facts))
+                    }
+                }
+                (more(findings.len(), FINDINGS_MAX, "evenkeel status --json"))
+            }
+        }
+        section {
+            h2 { "Components" }
+            table {
+                thead { tr { th { "Component" } th { "Status" } th { "Since" } th { "Why" } } }
+                tbody {
+                    @for component in &status.components {
+                        tr {
+                            td { (component.name) }
+                            td class=(shape::class(component.status)) {
+                                (shape::of(component.status)) " " (component.status.as_str().replace('_', " "))
+                            }
+                            td { @if let Some(since) = component.since { (clock::ago(since, now)) } }
+                            td { (component.reason) }
+                        }
+                    }
+                }
+            }
+        }
+        section {
+            h2 { "What was done, or would have been" }
+            @if actions.is_empty() {
+                p.dim { "Nothing yet." }
+            } @else {
+                (table_of(&actions[..actions.len().min(ACTIONS_MAX)], now))
+                (more(actions.len(), ACTIONS_MAX, "evenkeel journal tail"))
+            }
+        }
+    };
+    whole(&site, &live, &answer, body)
+}
+
+fn things(count: usize) -> String {
+    match count {
+        1 => "one thing".into(),
+        count => format!("{count} things"),
+    }
+}
+
+/// Actions, one a row.
+pub(super) fn table_of(actions: &[&ActionState], now: Timestamp) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Action" } th { "What and why" } th { "How it went" } th { "When" } } }
+            tbody {
+                @for state in actions {
+                    tr {
+                        td.number { (state.action.id) }
+                        td {
+                            (state.action.task)
+                            p.dim { (state.action.reason) }
+                            @if let Some(by) = &state.approved_by { p.dim { "Approved by " (by) "." } }
+                            @if let Some(kept) = &state.evidence {
+                                p.dim { "Evidence " (kept.id) ": " (super::runs::items(kept)) }
+                            }
+                        }
+                        td { (account::phase(&state.phase)) }
+                        td { (clock::ago(state.action.decided_at, now)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `/authority`.
+pub(super) async fn authority(State(site): State<Site>) -> Markup {
+    let live = site.now();
+    let grants = report::authority(&live.record, &site.policy, Timestamp::now());
+    let body = html! {
+        h1 { "What Evenkeel may do by itself" }
+        p { "What is not granted is watched: Evenkeel says what it would do, and does nothing. Grants stand in the configuration." }
+        table {
+            thead { tr { th { "Action" } th { "On" } th { "Mode" } th.number { "Used of budget" } th { "Stopped" } } }
+            tbody {
+                @for grant in &grants {
+                    tr {
+                        td { (grant.kind) }
+                        td { (grant.scope) }
+                        td { (grant.mode.as_str()) }
+                        td.number { (grant.used) " of " (grant.budget) " in " (grant.window_s / 60) " min" }
+                        td {
+                            @if let Some(action) = &grant.stopped_by {
+                                "by " (action) ", which did not help; "
+                                code { "evenkeel approve --lift " (grant.kind) " " (grant.scope) }
+                            } @else { "no" }
+                        }
+                    }
+                }
+            }
+        }
+        p { "To hold everything at once: " code { "evenkeel hold-actions --reason WHY" } "." }
+    };
+    whole(&site, &live, "What it may do", body)
+}
