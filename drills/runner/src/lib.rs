@@ -13,11 +13,13 @@
 //! client is gone.
 
 pub mod browser;
+pub mod drill;
 pub mod ftp;
 pub mod load;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod say;
 mod scratch;
 
 pub use scratch::Scratch;
