@@ -260,6 +260,14 @@ pub struct RunState {
     pub evidence: VecDeque<KeptEvidence>,
 }
 
+impl RunState {
+    /// Whether its start is said to have failed, and nobody has seen it since.
+    pub fn did_not_start(&self) -> bool {
+        let failed = |ended: &Ended| matches!(ended.exit, Exit::NotStarted(_));
+        self.started_at.is_none() && self.ended.as_ref().is_some_and(failed)
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {

@@ -46,6 +46,10 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     let Some(ended) = &state.ended else {
         return Some(Verdict::clear("its run is open"));
     };
+    if state.did_not_start() {
+        // Its start was said to have failed, and here it is: its guard will say so.
+        return Some(Verdict::unknown());
+    }
     let due = time::after(ended.at.max(*first_seen), ON_ITS_WAY);
     if view.now < due {
         return Some(Verdict::unknown().again_at(due));

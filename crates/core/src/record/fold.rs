@@ -268,12 +268,19 @@ impl Record {
         scheduled_at: Timestamp,
         at: Timestamp,
     ) -> &mut RunState {
-        if !self.runs.contains_key(run) {
+        // A start that was said to have failed, and the run is there all the same.
+        let was_there = self
+            .runs
+            .get_mut(run)
+            .is_some_and(|state| state.did_not_start() && state.ended.take().is_some());
+        if was_there || !self.runs.contains_key(run) {
             let state = self.job(job);
             state.open_runs.insert(run.clone());
             match &mut state.slot {
                 Some(slot) if slot.scheduled_at == scheduled_at => {
                     slot.attempts = slot.attempts.max(attempt);
+                    slot.failed_at = None;
+                    slot.failed_with = None;
                 }
                 slot => {
                     *slot = Some(Slot {
@@ -508,8 +515,10 @@ impl Record {
             }
         }
         if let (true, Some(run)) = (task_failed_to_start, run)
-            && let Some(job) = self.open_run(&run).map(|state| state.job.clone())
+            && let Some(state) = self.open_run(&run)
+            && state.started_at.is_none()
         {
+            let job = state.job.clone();
             let exit = Exit::NotStarted(outcome.text().into());
             self.end_run(&run, &job, Ended { at, exit, by: None });
         }

@@ -141,7 +141,9 @@ impl Work<'_> {
         } = start;
         let known = self.state.record.runs.get(run);
         if !self.policy.jobs.contains_key(job)
-            || known.is_some_and(|known| known.started_at.is_some() || known.ended.is_some())
+            || known.is_some_and(|known| {
+                known.started_at.is_some() || (known.ended.is_some() && !known.did_not_start())
+            })
         {
             return;
         }

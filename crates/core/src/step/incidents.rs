@@ -8,6 +8,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use jiff::Timestamp;
 
@@ -84,7 +85,12 @@ impl Work<'_> {
             });
         }
         if incident.status == IncidentStatus::Resolved {
-            self.set_status(&incident, IncidentStatus::Investigating, "it is back");
+            self.emit(What::IncidentStatusChanged {
+                incident: incident.id,
+                from: incident.status,
+                to: IncidentStatus::Investigating,
+                reason: "it is back".into(),
+            });
         }
     }
 
@@ -113,39 +119,54 @@ impl Work<'_> {
 
     /// Moves every unresolved incident to the status its findings and actions give it.
     pub(super) fn settle_incidents(&mut self) {
-        let unresolved: Vec<Incident> = self
+        let settle = self.policy.incidents.settle;
+        let changes: Vec<(IncidentId, IncidentStatus, IncidentStatus, &str)> = self
             .state
             .record
             .incidents
             .values()
             .filter(|incident| incident.status != IncidentStatus::Resolved)
-            .cloned()
+            .filter_map(|incident| {
+                let (status, reason) = self.stands(incident, settle);
+                (status != incident.status).then_some((
+                    incident.id,
+                    incident.status,
+                    status,
+                    reason,
+                ))
+            })
             .collect();
-        for incident in unresolved {
-            let settle = self.policy.incidents.settle;
-            let hurts = incident.open_findings.iter().any(|key| {
-                let open = self.state.record.findings.get(key);
-                open.is_some_and(|open| open.finding.harms.values().any(|s| s.is_harm()))
+        for (incident, from, to, reason) in changes {
+            self.emit(What::IncidentStatusChanged {
+                incident,
+                from,
+                to,
+                reason: reason.into(),
             });
-            let quiet_long_enough = incident
-                .quiet_since
-                .is_some_and(|since| time::since(since, self.now) >= settle);
-            let watched = incident.open_findings.is_empty() || (incident.is_public() && !hurts);
-            let (status, reason) = if quiet_long_enough {
-                (IncidentStatus::Resolved, "nothing of it has come back")
-            } else if watched {
-                (IncidentStatus::Monitoring, "nobody is hurt any more")
-            } else if self.cause_is_known(&incident) && !did_not_help(&incident) {
-                (
-                    IncidentStatus::Identified,
-                    "the cause is known and answered",
-                )
-            } else {
-                (IncidentStatus::Investigating, "it holds, or holds again")
-            };
-            if status != incident.status {
-                self.set_status(&incident, status, reason);
-            }
+        }
+    }
+
+    /// Where an unresolved incident stands, and why.
+    fn stands(&self, incident: &Incident, settle: Duration) -> (IncidentStatus, &'static str) {
+        let hurts = incident.open_findings.iter().any(|key| {
+            let open = self.state.record.findings.get(key);
+            open.is_some_and(|open| open.finding.harms.values().any(|s| s.is_harm()))
+        });
+        let quiet_long_enough = incident
+            .quiet_since
+            .is_some_and(|since| time::since(since, self.now) >= settle);
+        let watched = incident.open_findings.is_empty() || (incident.is_public() && !hurts);
+        if quiet_long_enough {
+            (IncidentStatus::Resolved, "nothing of it has come back")
+        } else if watched {
+            (IncidentStatus::Monitoring, "nobody is hurt any more")
+        } else if self.cause_is_known(incident) && !did_not_help(incident) {
+            (
+                IncidentStatus::Identified,
+                "the cause is known and answered",
+            )
+        } else {
+            (IncidentStatus::Investigating, "it holds, or holds again")
         }
     }
 
@@ -163,15 +184,6 @@ impl Work<'_> {
                 state.phase.is_open() || matches!(state.phase, Phase::Proven { .. })
             })
         })
-    }
-
-    fn set_status(&mut self, incident: &Incident, to: IncidentStatus, reason: &str) {
-        self.emit(What::IncidentStatusChanged {
-            incident: incident.id,
-            from: incident.status,
-            to,
-            reason: reason.into(),
-        });
     }
 
     /// Components of the configuration that the record has not heard of begin as unknown.

@@ -143,7 +143,7 @@ impl<'a> Outage<'a> {
         for (name, command) in scene.innocents(pace.innocent_seconds)? {
             innocents.push(match &helpers {
                 Some(helpers) => helpers.keeper.wrapped(scene, name, &command)?,
-                None => peers::wrapped(scene, name, &command)?,
+                None => peers::wrapped(scene, name, &command, peers::HONEST_LONGEST)?,
             });
         }
         timeline.now("two honest runs begin: a long report, and a slow archive");
@@ -158,7 +158,12 @@ impl<'a> Outage<'a> {
                 helpers.keeper.command(&["start", EXPORT]).await?;
                 None
             }
-            None => Some(peers::wrapped(scene, "export", &scene.export()?)?),
+            None => Some(peers::wrapped(
+                scene,
+                "export",
+                &scene.export()?,
+                peers::EXPORT_LONGEST,
+            )?),
         };
         timeline.now(
             "the nightly export begins; the bureau's server will take its data and never read it",

@@ -23,17 +23,25 @@ pub(super) const WEB: &[(&str, &str)] = &[(
 /// What a run's sessions are given.
 const RUN: &[(&str, &str)] = &[("PGOPTIONS", "-c idle_in_transaction_session_timeout=30s")];
 
-/// The longest run time, seconds.
-const LONGEST: &str = "60";
+/// The longest run time of the export, seconds.
+pub(super) const EXPORT_LONGEST: u32 = 60;
+
+/// The longest run time of the honest runs, seconds: ten times what they usually take.
+pub(super) const HONEST_LONGEST: u32 = 600;
 
 /// Starts a command in the wrapper.
-pub(super) fn wrapped(scene: &Scene, name: &str, command: &[String]) -> Result<Process, String> {
+pub(super) fn wrapped(
+    scene: &Scene,
+    name: &str,
+    command: &[String],
+    longest: u32,
+) -> Result<Process, String> {
     let mut wrapper = Command::new("sh");
     wrapper
         .args([
             "-c",
             "timeout --kill-after=10 \"$0\" \"$@\" || exec timeout --kill-after=10 \"$0\" \"$@\"",
-            LONGEST,
+            &longest.to_string(),
         ])
         .args(command)
         .envs(scene.environment())
