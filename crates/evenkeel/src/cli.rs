@@ -71,6 +71,8 @@ enum Command {
         /// One run.
         run: Option<String>,
     },
+    /// Who waits for whom in the databases, root first.
+    Locks,
     /// Start a run of a job now.
     Start {
         /// The job.
@@ -169,6 +171,7 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Status => listing::status(&load()?, json),
         Command::Incidents { id } => listing::incidents(&load()?, id.as_deref(), json),
         Command::Runs { run } => listing::runs(&load()?, run.as_deref(), json),
+        Command::Locks => listing::locks(&load()?, json),
         Command::Start { job } => orders::start(&load()?, &job, json),
         Command::Approve { action, lift } => {
             orders::approve(&load()?, action.as_deref(), lift.as_deref(), json)

@@ -18,7 +18,7 @@ pub const DETECTOR: Detector = Detector {
     kind: FindingKind::ConnectionsNearLimit,
     guard: "locks",
     about: "Client connections in use exceed `connections_pct` of what ordinary roles can have.",
-    advice: "See who holds them (`evenkeel status --locks`); a pool that grew, or sessions that \
+    advice: "See who holds them (`evenkeel locks`); a pool that grew, or sessions that \
              pile up behind a lock, are the usual causes.",
     judge,
 };

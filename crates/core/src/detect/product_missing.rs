@@ -26,7 +26,7 @@ pub const DETECTOR: Detector = Detector {
     about: "What a job must deliver is not there, too small, cut short, has too few rows, or is \
             older than its slot, at the time it is due; or a run said success and left a file \
             that cannot be whole.",
-    advice: "Start the job again (`evenkeel runs start JOB`) and look why its runs left nothing \
+    advice: "Start the job again (`evenkeel start JOB`) and look why its runs left nothing \
              usable. Whoever fetches the product may need to be told.",
     judge,
 };

@@ -19,7 +19,7 @@ pub const DETECTOR: Detector = Detector {
     guard: "jobs",
     about: "A job failed, and its retries are spent or it has none.",
     advice: "Find out why it fails (`evenkeel runs RUN`, `evenkeel evidence`), then start it by \
-             hand: `evenkeel runs start JOB`.",
+             hand: `evenkeel start JOB`.",
     judge,
 };
 

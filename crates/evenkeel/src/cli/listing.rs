@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use evenkeel_core::ids::{EvidenceId, IncidentId};
 use evenkeel_core::incident::Incident;
+use evenkeel_core::observation::{LockRoot, Session};
 use evenkeel_guards::evidence::EvidenceStore;
 
 use super::client::{Silence, ask, record};
 use super::print::{self, say, table};
 use super::{Outcome, ago};
 use crate::config::Config;
-use crate::report::{self, IncidentReport, RunReport, StatusReport};
+use crate::report::{self, IncidentReport, LockReport, RunReport, StatusReport};
 use crate::web::account;
 
 /// What the server says, or what `from_journal` makes of the journal where none runs.
@@ -193,6 +194,62 @@ pub(super) fn runs(config: &Config, run: Option<&str>, json: bool) -> Outcome {
         say(&runs_table(&runs));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn locks(config: &Config, json: bool) -> Outcome {
+    let locks: Vec<LockReport> = match ask(config, "/v1/locks") {
+        Ok(locks) => locks,
+        Err(Silence::Refused(why)) => return Err(why),
+        Err(Silence::NotRunning) => {
+            return Err(format!(
+                "no Evenkeel runs on {}, and nobody else looks at locks: start it with `evenkeel serve`",
+                config.data_dir.display()
+            ));
+        }
+    };
+    if json {
+        print::json(&locks)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let now = evenkeel_core::Timestamp::now();
+    for report in &locks {
+        let waits = &report.waits;
+        if waits.chains.is_empty() {
+            say(&format!("{}: nobody waits for a lock.\n", waits.database));
+        }
+        for chain in &waits.chains {
+            let root = match &chain.root {
+                LockRoot::Session(session) => format!("{}\n    {}", who(session), session.query),
+                LockRoot::Prepared { gid, .. } => format!(
+                    "prepared transaction {gid}: commit prepared '{gid}' or rollback prepared '{gid}'"
+                ),
+            };
+            say(&format!(
+                "{}: {} wait for {root}\n",
+                waits.database,
+                chain.waiters.len()
+            ));
+            for waiter in &chain.waiters {
+                let since = crate::web::clock::span(waiter.since, now);
+                say(&format!(
+                    "  {} waits {since} for {}\n    {}\n",
+                    who(&waiter.session),
+                    waiter.wants,
+                    waiter.session.query
+                ));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn who(session: &Session) -> String {
+    let run = session.run.as_ref();
+    let run = run.map_or_else(String::new, |run| format!(", run {run}"));
+    format!(
+        "pid {} ({}, role {}{run})",
+        session.backend.pid, session.application_name, session.role
+    )
 }
 
 pub(super) fn evidence(

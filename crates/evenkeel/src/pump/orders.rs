@@ -187,7 +187,7 @@ impl Placed {
             Order::Approve { action } => match (unproposed(record, *action), &record.held) {
                 (Some(refusal), _) => Some(refusal),
                 (None, Some(held)) => conflict(format!(
-                    "actions are held by {} ({}): release them first with `evenkeel hold-actions --release`",
+                    "actions are held by {} ({}): release them first with `evenkeel release-actions --reason WHY`",
                     held.by, held.reason
                 )),
                 (None, None) => match record.actions.get(action).map(|state| &state.phase) {

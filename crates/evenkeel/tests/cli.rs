@@ -1,0 +1,319 @@
+//! The program as its users meet it: started, asked, ordered, stopped and started again.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const BASE: &str = r#"
+[page]
+listen = "127.0.0.1:0"
+name = "Back office"
+[operator]
+listen = "127.0.0.1:0"
+[[component]]
+id = "login"
+name = "Login"
+"#;
+
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn with(jobs: &str) -> Self {
+        let place = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        std::fs::write(place.config(), format!("{BASE}{jobs}")).expect("a configuration");
+        place
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("evenkeel.toml")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+        command.arg("--config").arg(self.config());
+        command.env_remove("EVENKEEL_CONFIG");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let output = self.command().args(arguments).output();
+        output.expect("the program runs")
+    }
+
+    fn good(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.good(&[&["--json"], arguments].concat());
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    fn serve(&self) -> Server {
+        let mut child = self
+            .command()
+            .arg("serve")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let out = child.stdout.take().expect("a pipe");
+        let mut addresses = BufReader::new(out).lines().map_while(Result::ok);
+        let mut next = |what: &str| {
+            let line = addresses.next().unwrap_or_default();
+            let address = line.strip_prefix(what).map(str::to_owned);
+            address.unwrap_or_else(|| panic!("`{line}` instead of {what}"))
+        };
+        let page = next("public page: http://");
+        let operator = next("operator page: http://");
+        // Its log is read, so that it never waits for a reader.
+        let mut log = child.stderr.take().expect("a pipe");
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ended = log.read_to_end(&mut text);
+        });
+        Server {
+            child,
+            page: page.trim_end_matches('/').to_owned(),
+            operator: operator.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// Asks until `holds`; what is asked about changes by itself.
+    fn until(&self, arguments: &[&str], holds: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let value = self.json(arguments);
+            if holds(&value) {
+                return value;
+            }
+            assert!(Instant::now() < deadline, "{arguments:?}: {value:#}");
+            // waits: for another process; asked again until the deadline above
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+struct Server {
+    child: Child,
+    page: String,
+    operator: String,
+}
+
+impl Server {
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a pid");
+        kill_process(pid, signal).expect("a signal");
+    }
+
+    fn stop(mut self) {
+        self.signal(Signal::TERM);
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+/// A request as it is written, and the whole answer.
+fn ask(address: &str, path: &str, host: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a timeout");
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+    )
+    .expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("an answer");
+    text
+}
+
+#[test]
+fn init_writes_a_file_that_check_accepts_and_never_overwrites() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place { folder };
+    place.good(&["init"]);
+    let said = place.good(&["check"]);
+    assert!(said.contains("It only watches"), "{said}");
+    std::fs::write(place.config(), "mine").expect("changed");
+    let again = place.run(&["init"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert_eq!(
+        std::fs::read_to_string(place.config()).expect("read"),
+        "mine"
+    );
+}
+
+#[test]
+fn check_tells_every_problem_with_its_line_and_fails() {
+    let place = Place::with("[[job]]\nid = \"a\"\nstal = \"1m\"\n[[job]]\nid = \"a b\"\n");
+    let output = place.run(&["check"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains("evenkeel.toml:12:1: `stal`") && said.contains("`stall`?"),
+        "{said}"
+    );
+    assert!(said.contains("evenkeel.toml:14:6: `a b`"), "{said}");
+    let problems: Value =
+        serde_json::from_slice(&place.run(&["--json", "check"]).stdout).expect("JSON");
+    assert_eq!(problems["good"], false);
+    assert_eq!(problems["problems"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_server_is_asked_ordered_and_stopped_and_its_journal_read_afterwards() {
+    let place =
+        Place::with("[[job]]\nid = \"export\"\ncommand = [\"sh\", \"-c\", \"echo done\"]\n");
+    let server = place.serve();
+    let mode = std::fs::metadata(place.folder.path().join("evenkeel-data/control.sock"));
+    let mode = mode.expect("a socket").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let page = ask(&server.page, "/", "status.example.com");
+    assert!(
+        page.starts_with("HTTP/1.1 200") && page.contains("Back office"),
+        "{page}"
+    );
+    assert!(ask(&server.page, "/healthz", "x").ends_with("ok\n"));
+    let operator = ask(&server.operator, "/", "127.0.0.1");
+    assert!(operator.starts_with("HTTP/1.1 200"), "{operator}");
+    let elsewhere = ask(&server.operator, "/", "evil.example.com");
+    assert!(elsewhere.starts_with("HTTP/1.1 421"), "{elsewhere}");
+
+    place.good(&["start", "export"]);
+    let runs = place.until(&["runs"], |runs| runs[0]["ended"]["exit"]["code"] == 0);
+    let run = runs[0]["run"].as_str().expect("a run").to_owned();
+    let shown = ask(&server.operator, &format!("/runs/{run}"), "localhost");
+    assert!(shown.contains("it succeeded"), "{shown}");
+
+    place.good(&["hold-actions", "--reason", "looking"]);
+    let held = place.json(&["status"]);
+    assert_eq!(held["held"]["reason"], "looking");
+    // Twice is no mistake in a bad hour.
+    place.good(&["hold-actions", "--reason", "twice"]);
+    place.good(&["release-actions", "--reason", "seen"]);
+    assert_eq!(place.json(&["status"])["held"], Value::Null);
+
+    let unknown = place.run(&["start", "no-such-job"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    server.stop();
+
+    let after = place.run(&["--json", "runs"]);
+    let said = String::from_utf8_lossy(&after.stderr).into_owned();
+    assert!(said.contains("no Evenkeel runs here"), "{said}");
+    let after: Value = serde_json::from_slice(&after.stdout).expect("JSON");
+    assert_eq!(after[0]["run"], run.as_str());
+    assert!(
+        place
+            .good(&["journal", "verify"])
+            .contains("Nothing was edited")
+    );
+    let order = place.run(&["start", "export"]);
+    let said = String::from_utf8_lossy(&order.stderr).into_owned();
+    assert!(said.contains("evenkeel serve"), "{said}");
+}
+
+#[test]
+fn a_wrapped_command_keeps_its_status_with_and_without_a_server() {
+    let place = Place::with("[[job]]\nid = \"export\"\n");
+    let wrapped = |arguments: &[&str]| {
+        let output = place.run(&[&["run", "--job", "export", "--"], arguments].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text)
+    };
+    assert_eq!(
+        wrapped(&["sh", "-c", "echo out; exit 3"]),
+        (Some(3), "out\n".into())
+    );
+    assert_eq!(wrapped(&["/nowhere/at-all"]).0, Some(127));
+    // What ran while nobody watched is told when somebody does.
+    let server = place.serve();
+    let runs = place.until(&["runs"], |runs| {
+        let ended = runs.as_array().into_iter().flatten();
+        ended.filter(|run| !run["ended"].is_null()).count() == 2
+    });
+    let codes: Vec<&Value> = runs
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|run| &run["ended"]["exit"])
+        .collect();
+    assert!(
+        codes.contains(&&serde_json::json!({ "code": 3 })),
+        "{runs:#}"
+    );
+    server.stop();
+    // And with a configuration that cannot be read the command runs all the same.
+    std::fs::write(place.config(), "broken = [").expect("broken");
+    assert_eq!(
+        wrapped(&["sh", "-c", "echo out; exit 4"]),
+        (Some(4), "out\n".into())
+    );
+}
+
+#[test]
+fn a_run_outlives_a_server_that_is_killed_and_is_found_again() {
+    let place = Place::with(
+        "[[job]]\nid = \"export\"\ncommand = [\"sh\", \"-c\", \"while [ ! -e go ]; do sleep 0.05; done; exit 0\"]\nworking_dir = \".\"\n",
+    );
+    let mut server = place.serve();
+    place.good(&["start", "export"]);
+    place.until(&["runs"], |runs| !runs[0]["started_at"].is_null());
+    server.signal(Signal::KILL);
+    server.child.wait().expect("it is gone");
+    let server = place.serve();
+    let runs = place.json(&["runs"]);
+    assert_eq!(runs[0]["ended"], Value::Null, "{runs:#}");
+    std::fs::write(place.folder.path().join("go"), "").expect("a file");
+    let runs = place.until(&["runs"], |runs| !runs[0]["ended"].is_null());
+    assert_eq!(runs[0]["ended"]["exit"]["code"], 0);
+    assert_eq!(runs.as_array().map(Vec::len), Some(1), "started once");
+    server.stop();
+}
+
+#[test]
+fn a_second_server_is_told_who_has_the_journal() {
+    let place = Place::with("");
+    let server = place.serve();
+    let second = place.run(&["serve"]);
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(said.contains(&server.child.id().to_string()), "{said}");
+    server.stop();
+}
+
+#[test]
+fn completions_and_help_come_from_the_same_definition() {
+    let place = Place::with("");
+    for shell in ["bash", "zsh", "fish"] {
+        let text = place.good(&["completions", shell]);
+        assert!(text.contains("hold-actions"), "{shell}");
+    }
+    let help = place.good(&["--help"]);
+    assert!(
+        help.contains("hold-actions") && !help.contains("docs "),
+        "{help}"
+    );
+}
