@@ -92,7 +92,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     let guards = guards(&config)?;
     let parts = Parts {
         policy: policy.clone(),
-        journal: journal.clone(),
+        journal,
         guards,
         keep_for: config.keep_for.clone(),
         pace: Pace::default(),
@@ -111,7 +111,6 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     let site = Site {
         published: handle.published.clone(),
         policy: policy.clone(),
-        journal,
         evidence: config.evidence_folder(),
         name: config.page.name.clone(),
     };

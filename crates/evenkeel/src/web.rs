@@ -28,7 +28,6 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::pump::published::Published;
-use crate::pump::store::OpenJournal;
 
 /// What pages are made from.
 #[derive(Clone)]
@@ -37,8 +36,6 @@ pub struct Site {
     pub published: watch::Receiver<Arc<Published>>,
     /// What the configuration says.
     pub policy: Arc<Policy>,
-    /// Where the journal is read.
-    pub journal: Arc<dyn OpenJournal>,
     /// Where evidence is kept.
     pub evidence: PathBuf,
     /// The name of the service under guard: `Back office`.

@@ -131,7 +131,7 @@ impl<'a> View<'a> {
             }
         };
         html! {
-            div.answer class=(shape::class(worst)) {
+            div class={ "answer " (shape::class(worst)) } {
                 (shape::of(worst))
                 h1 { (words::answer(&judged, self.now)) }
             }
@@ -155,7 +155,7 @@ impl<'a> View<'a> {
                         li {
                             div.row {
                                 h3 { (name) }
-                                p.status class=(shape::class(*status)) {
+                                p class={ "status " (shape::class(*status)) } {
                                     (shape::of(*status)) " " (words::status(*status))
                                     @if *status == Status::Unknown {
                                         @let since = self.unknown_since(state);

@@ -1,0 +1,395 @@
+//! The pages over made-up records, one scene each, for tests in a real browser and for
+//! looking at: `cargo run -p evenkeel --example pages`. Ends with its standard input.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evenkeel::pump::published::Published;
+use evenkeel::web::serving::{Bounds, serve};
+use evenkeel::web::{Site, operator, public};
+use evenkeel_core::Timestamp;
+use evenkeel_core::action::{ActionKind, Outcome};
+use evenkeel_core::authority::{Authority, Grant, Mode};
+use evenkeel_core::event::{Event, What};
+use evenkeel_core::ids::RunId;
+use evenkeel_core::observation::*;
+use evenkeel_core::policy::{ComponentPolicy, DatabasePolicy, JobPolicy, Policy, RetryPolicy};
+use evenkeel_core::record::{Phase, Record};
+use evenkeel_core::status::Status;
+use evenkeel_core::step::{State, step};
+use evenkeel_core::subject::{Backend, Subject};
+use jiff::SignedDuration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+const COMPONENTS: &[(&str, &str)] = &[
+    ("login", "Login"),
+    ("invoices", "Invoices"),
+    ("quotes", "Quotes"),
+    ("expenses", "Expenses"),
+    ("appointments", "Appointments"),
+    ("transport", "Transport orders"),
+    ("payroll", "Payroll"),
+    ("vat", "VAT return"),
+];
+
+fn policy(mode: Mode) -> Policy {
+    let mut policy = Policy::default();
+    for (position, (id, name)) in (0..).zip(COMPONENTS) {
+        let component = ComponentPolicy {
+            name: (*name).into(),
+            position,
+            needs: vec!["main".into()],
+        };
+        policy.components.insert((*id).into(), component);
+    }
+    let job = JobPolicy {
+        stall: Some(Duration::from_secs(300)),
+        retry: RetryPolicy {
+            budget: 2,
+            ..RetryPolicy::default()
+        },
+        ..JobPolicy::default()
+    };
+    policy.jobs.insert("payroll-export".into(), job);
+    policy
+        .databases
+        .insert("main".into(), DatabasePolicy::default());
+    let scopes = [
+        (ActionKind::EndBackend, Subject::Database("main".into())),
+        (ActionKind::EndRun, Subject::Job("payroll-export".into())),
+    ];
+    let grants = scopes.into_iter().map(|(kind, scope)| {
+        let grant = Grant {
+            mode,
+            ..Grant::default_for(kind)
+        };
+        ((kind, scope), grant)
+    });
+    policy.authority = Authority {
+        grants: grants.collect(),
+    };
+    policy
+}
+
+/// A story told to the core, a moment at a time.
+struct Story {
+    state: State,
+    policy: Policy,
+    now: Timestamp,
+    /// When the sessions of the story began: a session is known by it.
+    born: Timestamp,
+    waits: Option<LockWaits>,
+}
+
+impl Story {
+    /// Ninety days of history, and all well `ago` before now.
+    fn begin(mode: Mode, ago: Duration) -> Self {
+        let policy = policy(mode);
+        let end = Timestamp::now() - SignedDuration::try_from(ago).expect("short");
+        let mut record = Record::default();
+        let mut change = |hours_ago: i64, component: &str, to: Status| {
+            let event = Event {
+                at: end - SignedDuration::from_hours(hours_ago),
+                what: What::ComponentStatusChanged {
+                    component: component.into(),
+                    from: Status::Unknown,
+                    to,
+                    reason: "nothing is known against it".into(),
+                },
+            };
+            record.apply(&event);
+        };
+        for (id, _) in COMPONENTS {
+            change(89 * 24, id, Status::Operational);
+        }
+        for (hours, id, status, hours_long) in [
+            (70 * 24, "login", Status::DegradedPerformance, 1),
+            (41 * 24, "payroll", Status::PartialOutage, 5),
+            (23 * 24 + 3, "transport", Status::UnderMaintenance, 2),
+            (12 * 24, "invoices", Status::DegradedPerformance, 3),
+            (12 * 24, "quotes", Status::MajorOutage, 2),
+        ] {
+            change(hours, id, status);
+            change(hours - hours_long, id, Status::Operational);
+        }
+        let mut story = Self {
+            state: State::after_restart(record),
+            policy,
+            now: end,
+            born: end - SignedDuration::from_secs(90),
+            waits: None,
+        };
+        story.sees(0, vec![story.nobody_waits()]);
+        story
+    }
+
+    fn sees(&mut self, after_ms: i64, seen: Vec<Seen>) -> Vec<What> {
+        self.now += SignedDuration::from_millis(after_ms);
+        let inputs: Vec<Observation> = seen
+            .into_iter()
+            .map(|seen| {
+                if let Seen::LockWaits(waits) = &seen {
+                    self.waits = Some(waits.clone());
+                }
+                Observation {
+                    at: self.now,
+                    by: "locks:main".into(),
+                    seen,
+                }
+            })
+            .collect();
+        let events = step(&mut self.state, &self.policy, &inputs, self.now);
+        events.into_iter().map(|event| event.what).collect()
+    }
+
+    fn nobody_waits(&self) -> Seen {
+        Seen::LockWaits(LockWaits {
+            database: "main".into(),
+            chains: Vec::new(),
+            left_out: 0,
+        })
+    }
+
+    fn session(&self, pid: i32, name: &str, query: &str) -> Session {
+        Session {
+            backend: Backend {
+                database: "main".into(),
+                pid,
+                backend_start: self.born,
+            },
+            xact_start: Some(self.born + SignedDuration::from_secs(30)),
+            role: "backoffice".into(),
+            superuser: false,
+            backend_type: "client backend".into(),
+            datname: "backoffice".into(),
+            in_scope: true,
+            application_name: name.into(),
+            state: SessionState::IdleInTransaction,
+            state_since: Some(self.born + SignedDuration::from_secs(35)),
+            waits_for: "Client/ClientRead".into(),
+            query: query.into(),
+            run: None,
+            component: None,
+        }
+    }
+
+    fn logins_wait(&self, run: &RunId) -> Seen {
+        let mut root = self.session(4711, &format!("evenkeel/{run}"), "FETCH 500 FROM payslips");
+        root.run = Some(run.clone());
+        let waiters = (0..9).map(|index| LockWaiter {
+            session: Session {
+                state: SessionState::Active,
+                component: Some("login".into()),
+                ..self.session(
+                    4800 + index,
+                    "backoffice",
+                    "update users set last_login_at = now() where id = $1",
+                )
+            },
+            waits_for_pids: vec![4711],
+            since: self.born + SignedDuration::from_secs(86),
+            wants: "ShareLock on transaction".into(),
+        });
+        Seen::LockWaits(LockWaits {
+            database: "main".into(),
+            chains: vec![LockChain {
+                root: LockRoot::Session(root),
+                waiters: waiters.collect(),
+            }],
+            left_out: 0,
+        })
+    }
+
+    /// An export runs and holds what logins need.
+    fn export_blocks_logins(&mut self) -> RunId {
+        let second = Timestamp::from_second(self.now.as_second()).expect("a time");
+        let due = ScheduleDue {
+            job: "payroll-export".into(),
+            scheduled_at: second,
+        };
+        let events = self.sees(100, vec![Seen::ScheduleDue(due)]);
+        let run = events.iter().find_map(|what| match what {
+            What::ActionRequested { action, .. } => match &action.task {
+                evenkeel_core::action::Task::StartRun { run, .. } => Some(run.clone()),
+                _ => None,
+            },
+            _ => None,
+        });
+        let run = run.expect("a run is started");
+        self.perform(Outcome::Done(format!("run {run} was started")));
+        let start = RunStart {
+            run: run.clone(),
+            job: "payroll-export".into(),
+            started_at: self.now,
+            origin: Origin::Keeper,
+        };
+        self.sees(50, vec![Seen::RunStart(start)]);
+        for _ in 0..8 {
+            let waits = self.logins_wait(&run);
+            self.sees(300, vec![waits]);
+        }
+        run
+    }
+
+    /// Whatever is requested goes like this.
+    fn perform(&mut self, outcome: Outcome) {
+        let record = &self.state.record;
+        let open: Vec<_> = record
+            .open_actions
+            .iter()
+            .filter(|id| matches!(record.actions[*id].phase, Phase::Requested { .. }))
+            .copied()
+            .collect();
+        let told = open.into_iter().map(|action| {
+            Seen::ActionOutcome(ActionOutcome {
+                action,
+                outcome: outcome.clone(),
+                evidence: None,
+            })
+        });
+        self.sees(150, told.collect());
+    }
+
+    fn published(self) -> (Published, Policy) {
+        let mut published = Published::of(self.state.record);
+        if let Some(waits) = self.waits {
+            let id = waits.database.clone();
+            published.locks = BTreeMap::from([(id, (self.now, Arc::new(waits)))]);
+        }
+        (published, self.policy)
+    }
+}
+
+fn scene(name: &str) -> (Published, Policy) {
+    let ago = Duration::from_secs;
+    match name {
+        "well" => Story::begin(Mode::Act, ago(1)).published(),
+        "incident" => {
+            let mut story = Story::begin(Mode::Watch, ago(260));
+            story.export_blocks_logins();
+            let run = story
+                .state
+                .record
+                .runs
+                .keys()
+                .next()
+                .cloned()
+                .expect("a run");
+            for _ in 0..24 {
+                let waits = story.logins_wait(&run);
+                story.sees(10_000, vec![waits]);
+            }
+            story.published()
+        }
+        "resolved" => {
+            let mut story = Story::begin(Mode::Act, ago(400));
+            story.export_blocks_logins();
+            story.perform(Outcome::Done("backend 4711: its session was ended".into()));
+            let calm = story.nobody_waits();
+            story.sees(200, vec![calm]);
+            let run = story
+                .state
+                .record
+                .runs
+                .keys()
+                .next()
+                .cloned()
+                .expect("a run");
+            let exit = RunExit {
+                run,
+                job: "payroll-export".into(),
+                ended_at: story.now,
+                exit: Exit::Signal(15),
+            };
+            story.sees(200, vec![Seen::RunExit(exit)]);
+            for _ in 0..30 {
+                let calm = story.nobody_waits();
+                story.sees(10_000, vec![calm]);
+                story.perform(Outcome::Done("done".into()));
+            }
+            story.published()
+        }
+        "proposal" => {
+            let mut story = Story::begin(Mode::Propose, ago(40));
+            story.export_blocks_logins();
+            story.published()
+        }
+        "unknown" => {
+            let mut story = Story::begin(Mode::Act, ago(90));
+            let of = Subject::Database("main".into());
+            let blind = Some("connection refused".into());
+            story.sees(20_000, vec![Seen::Sight(Sight { of, blind })]);
+            for _ in 0..5 {
+                story.sees(12_000, Vec::new());
+            }
+            story.published()
+        }
+        _ => {
+            let (mut published, policy) = Story::begin(Mode::Act, ago(1)).published();
+            published.trouble = Some((
+                Timestamp::now() - SignedDuration::from_mins(3),
+                "the disk is full".into(),
+            ));
+            (published, policy)
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::io::Result<()> {
+    let (_stop, stopped) = watch::channel(false);
+    let mut senders = Vec::new();
+    let mut lines = String::new();
+    for name in [
+        "well", "incident", "resolved", "proposal", "unknown", "stale",
+    ] {
+        let (published, policy) = scene(name);
+        let (sender, receiver) = watch::channel(Arc::new(published));
+        senders.push(sender);
+        let site = Site {
+            published: receiver,
+            policy: Arc::new(policy),
+            evidence: std::env::temp_dir().join("evenkeel-no-evidence"),
+            name: "Back office".into(),
+        };
+        let page = TcpListener::bind("127.0.0.1:0").await?;
+        let operators = TcpListener::bind("127.0.0.1:0").await?;
+        lines.push_str(&format!(
+            "{name} http://{} http://{}\n",
+            page.local_addr()?,
+            operators.local_addr()?
+        ));
+        let bounds = Bounds::default();
+        tokio::spawn(serve(
+            page,
+            public::router(site.clone()),
+            bounds,
+            stopped.clone(),
+        ));
+        tokio::spawn(serve(
+            operators,
+            operator::router(site),
+            bounds,
+            stopped.clone(),
+        ));
+    }
+    std::io::stdout().write_all(lines.as_bytes())?;
+    std::io::stdout().write_all(b"ready\n")?;
+    std::io::stdout().flush()?;
+    // Pages that are not renewed grow stale: here they are not to.
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tick.tick().await;
+        for (index, sender) in senders.iter().enumerate() {
+            let mut published = Published::clone(&sender.borrow());
+            // The last scene is the stale one.
+            if index + 1 < senders.len() {
+                published.stepped = tokio::time::Instant::now();
+            }
+            sender.send_replace(Arc::new(published));
+        }
+    }
+}

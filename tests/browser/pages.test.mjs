@@ -1,0 +1,174 @@
+// The public page and the operator's pages in a real browser: read without script, on a
+// phone, in the dark, by keyboard, and within their bounds.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { bytesToLoad, launch, screenshot, scrollsSideways } from './browser.mjs';
+import { built, start } from './program.mjs';
+
+const OPERATOR_PATHS = ['/', '/incidents', '/incidents/I-1', '/runs', '/locks', '/authority'];
+
+let program;
+let browser;
+const scenes = {};
+
+before(async () => {
+  program = await start(built('examples/pages'), [], { ready: /ready/ });
+  for (const line of program.output().split('\n')) {
+    const [name, page, operator] = line.split(' ');
+    if (operator) {
+      scenes[name] = { page, operator };
+    }
+  }
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await program?.stop();
+});
+
+async function headline(scene, options = {}) {
+  const page = await browser.page({ javaScript: false, ...options });
+  await page.goto(scenes[scene].page);
+  return { page, text: await page.locator('h1').innerText() };
+}
+
+test('the answer stands at the top, in words', async () => {
+  const says = {
+    well: /^All functions work/,
+    incident: /^Login does not work since .* UTC/,
+    resolved: /^Login works again; we keep watching/,
+    proposal: /^Login is slow since/,
+    unknown: /unknown since/,
+    stale: /^How things are is unknown since/,
+  };
+  for (const [scene, words] of Object.entries(says)) {
+    assert.match((await headline(scene)).text, words, scene);
+  }
+});
+
+test('what operators know does not leave the house', async () => {
+  for (const scene of Object.keys(scenes)) {
+    const { page } = await headline(scene);
+    const text = await page.content();
+    for (const secret of ['4711', 'last_login_at', 'payslips', 'payroll-export', 'backend', 'disk is full', 'connection refused']) {
+      assert.ok(!text.includes(secret), `${scene} shows ${secret}`);
+    }
+  }
+});
+
+test('a page is under 30 KB in all', async () => {
+  for (const scene of Object.keys(scenes)) {
+    const page = await browser.page();
+    const bytes = await bytesToLoad(page, scenes[scene].page);
+    assert.ok(bytes > 1000 && bytes < 30_000, `${scene}: ${bytes} bytes`);
+  }
+});
+
+test('nothing scrolls sideways on a phone, and every picture of it is kept', async () => {
+  for (const scene of Object.keys(scenes)) {
+    for (const colorScheme of ['light', 'dark']) {
+      const { page } = await headline(scene, { colorScheme, phone: true });
+      assert.equal(await scrollsSideways(page), false, `${scene} ${colorScheme}`);
+      await screenshot(page, `page-${scene}-${colorScheme}-phone`);
+    }
+    const { page } = await headline(scene);
+    await screenshot(page, `page-${scene}-light`);
+  }
+  const { page } = await headline('incident', { colorScheme: 'dark' });
+  await screenshot(page, 'page-incident-dark');
+});
+
+test('an incident has a page of its own', async () => {
+  const { page } = await headline('incident');
+  await page.goto(`${scenes.incident.page}/incidents/I-1`);
+  assert.match(await page.locator('main').innerText(), /Login does not work/);
+  const missing = await page.goto(`${scenes.incident.page}/incidents/I-999`);
+  assert.equal(missing.status(), 404);
+});
+
+test('the operator reads what was found, what was not done, and what to type', async () => {
+  for (const scene of ['incident', 'proposal', 'resolved']) {
+    for (const colorScheme of ['light', 'dark']) {
+      for (const phone of [false, true]) {
+        const page = await browser.page({ javaScript: false, colorScheme, phone });
+        for (const path of OPERATOR_PATHS) {
+          const answer = await page.goto(scenes[scene].operator + path);
+          assert.equal(answer.status(), 200, `${scene} ${path}`);
+          assert.equal(await scrollsSideways(page), false, `${scene} ${path} phone: ${phone}`);
+          const name = path === '/' ? 'overview' : path.slice(1).replaceAll('/', '-');
+          await screenshot(page, `operator-${scene}-${name}-${colorScheme}${phone ? '-phone' : ''}`);
+        }
+      }
+    }
+  }
+  const page = await browser.page({ javaScript: false });
+  await page.goto(scenes.incident.operator);
+  assert.match(await page.locator('main').innerText(), /Evenkeel would end the database session, but does not/);
+  await page.goto(scenes.proposal.operator);
+  assert.match(await page.locator('main').innerText(), /evenkeel approve A-\d+/);
+  await page.goto(`${scenes.incident.operator}/locks`);
+  assert.match(await page.locator('main').innerText(), /pid 4711 .* holds what 9 wait for/);
+});
+
+test('the keyboard reaches every link, and shows where it is', async () => {
+  const { page } = await headline('incident');
+  await page.keyboard.press('Tab');
+  const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  assert.equal(outline, 'solid');
+  const named = await page.evaluate(() =>
+    [...document.querySelectorAll('a')].every((link) => link.textContent.trim() !== ''),
+  );
+  assert.ok(named, 'every link has a name');
+});
+
+test('a status has its colour besides its word and shape', async () => {
+  const { page } = await headline('incident');
+  const [answer, plain] = await page.evaluate(() =>
+    ['.answer', 'body'].map((of) => getComputedStyle(document.querySelector(of)).color),
+  );
+  assert.notEqual(answer, plain);
+});
+
+// WCAG 2.2, 1.4.3: the contrast of text against what is behind it.
+test('text is readable in light and in dark', async () => {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const address of [scenes.incident.page, scenes.incident.operator, scenes.proposal.operator]) {
+      const page = await browser.page({ colorScheme });
+      await page.goto(address);
+      const poor = await page.evaluate(() => {
+        const luminance = (color) => {
+          const parts = color.match(/[\d.]+/g).slice(0, 3).map((part) => {
+            const share = Number(part) / 255;
+            return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+          });
+          return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
+        };
+        const behind = (element) => {
+          for (let at = element; at; at = at.parentElement) {
+            const color = getComputedStyle(at).backgroundColor;
+            if (!/rgba\(.*, 0\)/.test(color)) {
+              return color;
+            }
+          }
+          return 'rgb(255, 255, 255)';
+        };
+        const texts = [...document.querySelectorAll('body *')].filter((element) =>
+          [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim() !== '') &&
+          element.getClientRects().length > 0 && !element.closest('svg'),
+        );
+        return texts
+          .map((element) => {
+            const one = luminance(getComputedStyle(element).color);
+            const other = luminance(behind(element));
+            const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+            return { text: element.textContent.trim().slice(0, 40), ratio };
+          })
+          .filter(({ ratio }) => ratio < 4.5);
+      });
+      assert.deepEqual(poor, [], `${address} ${colorScheme}`);
+    }
+  }
+});
