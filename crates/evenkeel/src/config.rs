@@ -7,6 +7,7 @@
 mod databases;
 mod guide;
 mod jobs;
+mod may;
 mod reader;
 pub mod settings;
 #[cfg(test)]
@@ -19,12 +20,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use evenkeel_core::action::ActionKind;
-use evenkeel_core::authority::{Grant, Mode};
+use evenkeel_core::authority::Mode;
 use evenkeel_core::event::What;
 use evenkeel_core::ids::{ComponentId, DatabaseId};
 use evenkeel_core::policy::{ComponentPolicy, IncidentPolicy, Policy};
 use evenkeel_guards::locks::DatabaseSpec;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 pub use guide::{commented, reference};
 pub use jobs::{Job, Launch};
@@ -34,6 +35,9 @@ use settings::Kind;
 
 /// The largest configuration that is read, bytes.
 const FILE_MAX: u64 = 1 << 20;
+
+/// What is read of a file that holds a secret, bytes; the longest in use are some hundred.
+const SECRET_MAX: u64 = 64 * 1024;
 
 /// The file Evenkeel looks for where none is named.
 pub const DEFAULT_FILE: &str = "evenkeel.toml";
@@ -120,6 +124,8 @@ fn advice(source: &std::io::Error) -> &'static str {
         std::io::ErrorKind::NotFound => {
             "write one with `evenkeel init`, or name it with --config FILE"
         }
+        std::io::ErrorKind::InvalidData => "save it as UTF-8",
+        std::io::ErrorKind::FileTooLarge => "name the right file with --config",
         _ => "check who may read it",
     }
 }
@@ -140,16 +146,25 @@ impl Config {
             file: file.to_owned(),
             source,
         };
-        let mut text = String::new();
-        let mut reader = std::fs::File::open(file)
-            .map_err(unreadable)?
-            .take(FILE_MAX + 1);
-        reader.read_to_string(&mut text).map_err(unreadable)?;
-        if text.len() as u64 > FILE_MAX {
-            return Err(unreadable(std::io::Error::other(
-                "it is larger than 1 MiB, which no configuration is",
-            )));
+        let mut bytes = Vec::new();
+        let reader = std::fs::File::open(file).map_err(unreadable)?;
+        reader
+            .take(FILE_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+        let refused = |kind, why: String| unreadable(std::io::Error::new(kind, why));
+        if bytes.len() as u64 > FILE_MAX {
+            return Err(refused(
+                std::io::ErrorKind::FileTooLarge,
+                "it is larger than 1 MiB, which no configuration is".into(),
+            ));
         }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            let lines = error.as_bytes()[..good].iter().filter(|b| **b == b'\n');
+            let why = format!("line {} is not UTF-8 text", lines.count() + 1);
+            refused(std::io::ErrorKind::InvalidData, why)
+        })?;
         Self::read(&text, file)
     }
 
@@ -244,8 +259,21 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
              or the status page has nothing to say",
         );
     }
-    let mut databases = databases::read(database_sections, &mut policy, report);
+    let (mut databases, acting) = databases::read(database_sections, &mut policy, report);
     components(component_sections, &mut policy, &mut databases, report);
+    for at in acting {
+        let spec = databases.iter().find(|spec| spec.id == at.value);
+        if spec.is_some_and(|spec| spec.components.is_empty()) {
+            report.warn(
+                &at.at,
+                format!(
+                    "no lock chain will count as harm: no [[component.sessions]] names `{}`, so that \
+                     no waiting session is a customer's",
+                    at.value
+                ),
+            );
+        }
+    }
     let jobs = jobs::read(job_sections, &mut policy, &databases, report);
     Config {
         file: file.to_owned(),
@@ -327,7 +355,12 @@ fn operator(root: &mut Section<'_>, report: &mut Report<'_>, page: SocketAddr) -
     {
         report.error(
             &listen.at,
-            "the public page and the operator's pages cannot share a port",
+            format!(
+                "the operator's pages cannot listen on {}, where the public page is; write for \
+                 example [operator] listen = \"127.0.0.1:{}\"",
+                listen.value,
+                listen.value.port().checked_add(1).unwrap_or(8081)
+            ),
         );
     }
     section.finish(report);
@@ -345,6 +378,7 @@ fn pager(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Pager> {
     let is_there = section.is_there();
     let at = section.at.clone();
     section.finish(report);
+    let is_inline = url.is_some();
     let Some(url) = url.or(url_file) else {
         if is_there {
             report.warn(&at, "[pager] names no `url`: pages stand in the log only");
@@ -352,6 +386,14 @@ fn pager(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Pager> {
         return None;
     };
     let known = url.value.starts_with("https://") || url.value.starts_with("http://");
+    if is_inline && url.value.parse().is_ok_and(|uri| has_password(&uri)) {
+        report.error(
+            &url.at,
+            "a password does not belong into this file; put the whole address into a file of its \
+             own and name it in `url_file`, or the token in `token_file`",
+        );
+        return None;
+    }
     match url.value.parse::<hyper::Uri>() {
         Ok(uri) if known && uri.host().is_some() => Some(Pager { url: uri, token }),
         _ => {
@@ -364,15 +406,24 @@ fn pager(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Pager> {
     }
 }
 
+fn has_password(uri: &hyper::Uri) -> bool {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    authority
+        .rsplit_once('@')
+        .is_some_and(|(user, _)| user.contains(':'))
+}
+
 fn incidents(root: &mut Section<'_>, report: &mut Report<'_>) -> IncidentPolicy {
     let mut section = root.below_root(report, "incidents");
     let default = IncidentPolicy::default();
-    let mut take =
-        |key, default: Duration| section.duration(report, key).map_or(default, |at| at.value);
+    let mut take = |key, least: u64, default: Duration| {
+        let given = section.duration_of(report, key, Duration::from_secs(least));
+        given.map_or(default, |at| at.value)
+    };
     let policy = IncidentPolicy {
-        settle: take("settle", default.settle),
-        reopen_within: take("reopen_within", default.reopen_within),
-        next_update_after: take("next_update_after", default.next_update_after),
+        settle: take("settle", 1, default.settle),
+        reopen_within: take("reopen_within", 0, default.reopen_within),
+        next_update_after: take("next_update_after", 1, default.next_update_after),
     };
     section.finish(report);
     policy
@@ -524,35 +575,20 @@ fn secret(
     report: &mut Report<'_>,
     key: &'static str,
 ) -> Option<At<String>> {
-    use std::os::unix::fs::PermissionsExt;
     let path = secret_path(section, report, key)?;
-    let read = std::fs::File::open(&path.value).and_then(|file| {
-        let open_to_all = file.metadata()?.permissions().mode() & 0o004 != 0;
-        let mut text = String::new();
-        file.take(64 * 1024).read_to_string(&mut text)?;
-        Ok((text, open_to_all))
-    });
-    match read {
+    let file = readable(&path, true, report)?;
+    let mut text = String::new();
+    match file.take(SECRET_MAX).read_to_string(&mut text) {
         Err(error) => {
-            report.error(
-                &path.at,
-                format!("{} cannot be read: {error}", path.value.display()),
-            );
+            let what = format!("{} cannot be read: {error}", path.value.display());
+            report.error(&path.at, what + "; it has to hold one line of text");
             None
         }
-        Ok((text, open_to_all)) => {
-            if open_to_all {
-                report.warn(
-                    &path.at,
-                    format!(
-                        "everyone on this host can read {}; chmod 600 it",
-                        path.value.display()
-                    ),
-                );
-            }
+        Ok(_) => {
             let line = text.lines().next().unwrap_or_default().trim().to_owned();
             if line.is_empty() {
-                report.error(&path.at, format!("{} is empty", path.value.display()));
+                let what = format!("{} is empty", path.value.display());
+                report.error(&path.at, what + "; write the secret on its first line");
                 return None;
             }
             Some(At {
@@ -563,67 +599,43 @@ fn secret(
     }
 }
 
+/// A file that is named and must be there; `is_secret` from others on this host.
+fn readable(path: &At<PathBuf>, is_secret: bool, report: &mut Report<'_>) -> Option<std::fs::File> {
+    use std::os::unix::fs::PermissionsExt;
+    let shown = path.value.display();
+    // A folder can be opened, and cannot be read.
+    if path.value.is_dir() {
+        let what = format!("{shown} is a folder; name a file");
+        report.error(&path.at, what);
+        return None;
+    }
+    let opened = std::fs::File::open(&path.value).and_then(|file| {
+        let mode = file.metadata()?.permissions().mode();
+        Ok((file, mode))
+    });
+    match opened {
+        Err(error) => {
+            let what = format!(
+                "{shown} cannot be read: {error}; make the file, and let only the user who runs \
+                 Evenkeel read it"
+            );
+            report.error(&path.at, what);
+            None
+        }
+        Ok((file, mode)) => {
+            if is_secret && mode & 0o004 != 0 {
+                let what = format!("everyone on this host can read {shown}; chmod 600 it");
+                report.warn(&path.at, what);
+            }
+            Some(file)
+        }
+    }
+}
+
 fn secret_path(
     section: &mut Section<'_>,
     report: &mut Report<'_>,
     key: &'static str,
 ) -> Option<At<PathBuf>> {
     section.path(report, key, Kind::Secret)
-}
-
-/// What is granted for one kind of action, short or in full.
-fn grant(
-    section: &mut Section<'_>,
-    report: &mut Report<'_>,
-    key: &'static str,
-    kind: ActionKind,
-) -> Option<Grant> {
-    let value = section.raw(key)?;
-    let mut grant = Grant::default_for(kind);
-    let mode = |text: &str| match text {
-        "watch" => Some(Mode::Watch),
-        "propose" => Some(Mode::Propose),
-        "act" => Some(Mode::Act),
-        _ => None,
-    };
-    let wrong = |report: &mut Report<'_>| {
-        report.error(
-            &value.span(),
-            format!(
-                "`{key}` is \"watch\", \"propose\" or \"act\"; or in full, for example \
-                 {key} = {{ mode = \"act\", budget = 3, per = \"1h\", interval = \"10s\" }}"
-            ),
-        );
-    };
-    match value.get_ref() {
-        DeValue::String(text) => match mode(text) {
-            Some(mode) => grant.mode = mode,
-            None => wrong(report),
-        },
-        DeValue::Table(table) => {
-            for (name, value) in table.iter() {
-                let duration = |value: &DeValue<'_>| {
-                    value.as_str().and_then(|text| reader::duration(text).ok())
-                };
-                let raw = value.get_ref();
-                let taken = match name.get_ref().as_ref() {
-                    "mode" => raw.as_str().and_then(mode).map(|m| grant.mode = m),
-                    "budget" => raw
-                        .as_integer()
-                        .and_then(|n| n.as_str().parse().ok())
-                        .map(|n| grant.budget = n),
-                    "per" => duration(raw).map(|d| grant.window = d),
-                    "interval" => duration(raw).map(|d| grant.interval_min = d),
-                    "proposal" => duration(raw).map(|d| grant.proposal_ttl = d),
-                    _ => None,
-                };
-                if taken.is_none() {
-                    wrong(report);
-                    break;
-                }
-            }
-        }
-        _ => wrong(report),
-    }
-    Some(grant)
 }

@@ -1,20 +1,28 @@
 //! `[[database]]` and the sessions of components.
 
+use std::time::Duration;
+
 use evenkeel_core::action::ActionKind;
+use evenkeel_core::authority::Mode;
 use evenkeel_core::ids::{ComponentId, DatabaseId};
 use evenkeel_core::policy::{DatabasePolicy, LockPolicy, Pattern, Policy};
 use evenkeel_core::subject::Subject;
 use evenkeel_guards::locks::{ComponentSessions, DatabaseSpec, grants};
 
+use super::may::grant;
 use super::reader::{At, Report, Section};
-use super::{grant, identity, known_database, secret};
+use super::{identity, known_database, secret};
 
+/// Below this every session would be reported that is between two statements.
+const AGE_MIN: Duration = Duration::from_secs(1);
+
+/// The databases; and those whose sessions may be ended, with where the file says so.
 pub(super) fn read(
     sections: Vec<Section<'_>>,
     policy: &mut Policy,
     report: &mut Report<'_>,
-) -> Vec<DatabaseSpec> {
-    let mut databases = Vec::new();
+) -> (Vec<DatabaseSpec>, Vec<At<DatabaseId>>) {
+    let (mut databases, mut acting) = (Vec::new(), Vec::new());
     for mut section in sections {
         let at = section.at.clone();
         let id = identity(&mut section, report, "database");
@@ -30,24 +38,42 @@ pub(super) fn read(
         let dbname = section.required(report, "dbname");
         let password = secret(&mut section, report, "password_file");
         let connections_pct = section.number(report, "connections_pct", 1..=100);
-        let idle = section.duration(report, "idle_in_transaction");
-        let age = section.duration(report, "transaction_age");
+        let idle = section.duration_of(report, "idle_in_transaction", AGE_MIN);
+        let age = section.duration_of(report, "transaction_age", AGE_MIN);
         let locks = section.below(report, "locks", "database.locks");
         let locks = lock_policy(locks, report);
         let mut may = section.below(report, "may", "database.may");
         let granted = grant(&mut may, report, "end_backend", ActionKind::EndBackend);
+        let may_at = may.at.clone();
         may.finish(report);
+        let may_end = granted
+            .as_ref()
+            .is_some_and(|grant| grant.mode > Mode::Watch);
+        let nobody = !locks.end_runs && locks.end_roles.is_empty();
+        if may_end && nobody && locks.end_applications.is_empty() {
+            report.warn(
+                &may_at,
+                "nobody at the root of a lock chain may be ended: [database.locks] names no role and no application, and \
+                 `end_runs` is false",
+            );
+        }
         section.finish(report);
         let (Some(id), Some(dbname)) = (id, dbname) else {
             continue;
         };
         let id = DatabaseId::from(id.value);
+        if may_end {
+            acting.push(At {
+                value: id.clone(),
+                at: may_at,
+            });
+        }
         if let Some(granted) = granted {
             let scope = Subject::Database(id.clone());
             let key = (ActionKind::EndBackend, scope);
             policy.authority.grants.insert(key, granted);
         }
-        let minutes = |minutes: u64| std::time::Duration::from_secs(minutes * 60);
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let of_core = DatabasePolicy {
             locks,
             idle_in_transaction: Some(idle.map_or(minutes(5), |at| at.value)),
@@ -65,15 +91,11 @@ pub(super) fn read(
         let connect = grants::connect(&host, port, &user, password.as_deref(), &dbname.value);
         databases.push(DatabaseSpec::new(id, connect));
     }
-    databases
+    (databases, acting)
 }
 
 fn lock_policy(mut section: Section<'_>, report: &mut Report<'_>) -> LockPolicy {
     let default = LockPolicy::default();
-    let patterns = |list: Vec<At<String>>| {
-        let list = list.into_iter();
-        list.map(|at| Pattern::new(&at.value)).collect()
-    };
     let waiters = section.number(report, "waiters_min", 1..=10_000);
     let waiting = section.duration(report, "waiting_min");
     if let Some(waiting) = &waiting
@@ -87,7 +109,7 @@ fn lock_policy(mut section: Section<'_>, report: &mut Report<'_>) -> LockPolicy 
     }
     let drain = section.duration(report, "drain");
     if let Some(drain) = &drain
-        && drain.value < std::time::Duration::from_secs(1)
+        && drain.value < Duration::from_secs(1)
     {
         report.error(
             &drain.at,
@@ -102,8 +124,8 @@ fn lock_policy(mut section: Section<'_>, report: &mut Report<'_>) -> LockPolicy 
         end_runs: section
             .yes_no(report, "end_runs")
             .unwrap_or(default.end_runs),
-        end_roles: patterns(section.list(report, "end_roles")),
-        end_applications: patterns(section.list(report, "end_applications")),
+        end_roles: whom(&mut section, report, "end_roles"),
+        end_applications: whom(&mut section, report, "end_applications"),
         end_queued_ddl: section
             .yes_no(report, "end_queued_ddl")
             .unwrap_or(default.end_queued_ddl),
@@ -111,6 +133,23 @@ fn lock_policy(mut section: Section<'_>, report: &mut Report<'_>) -> LockPolicy 
     };
     section.finish(report);
     policy
+}
+
+/// Whose sessions may be ended; a customer's are among `*`.
+fn whom(section: &mut Section<'_>, report: &mut Report<'_>, key: &'static str) -> Vec<Pattern> {
+    let list = section.list(report, key);
+    for named in &list {
+        let said = match named.value.trim_matches('*') {
+            "" if named.value.is_empty() => "fits only sessions without a name",
+            "" => "fits everyone, those who work for customers too",
+            _ => continue,
+        };
+        report.warn(
+            &named.at,
+            format!("`{}` in `{key}` {said}; name whom you mean", named.value),
+        );
+    }
+    list.into_iter().map(|at| Pattern::new(&at.value)).collect()
 }
 
 /// `[[component.sessions]]`.

@@ -13,7 +13,8 @@ pub fn commented() -> String {
     let mut text = String::from(
         "# Evenkeel. `evenkeel check` says what does not fit; `evenkeel serve` starts it.\n\
          # As it stands it only watches: it says what it would do, and does nothing.\n\
-         # Commented lines show the defaults, or an example.\n",
+         # Settings that stand behind a `#` without a space show the default, or an example:\n\
+         # take the `#` away, and that of the section above, to set them.\n",
     );
     for section in SECTIONS {
         // The job and the database are examples to fill in.
@@ -23,7 +24,7 @@ pub fn commented() -> String {
             for line in wrapped(section.about) {
                 let _ = writeln!(text, "# {line}");
             }
-            let mark = if active { "" } else { "# " };
+            let mark = if active { "" } else { "#" };
             let _ = writeln!(text, "{mark}{}", heading(section));
         }
         for setting in settings::of(section.name) {
@@ -38,7 +39,7 @@ pub fn commented() -> String {
             for line in wrapped(setting.about) {
                 let _ = writeln!(text, "# {line}");
             }
-            let mark = if given { "" } else { "# " };
+            let mark = if given { "" } else { "#" };
             let _ = writeln!(text, "{mark}{} = {value}", setting.key);
         }
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use evenkeel_core::action::ActionKind;
+use evenkeel_core::authority::Mode;
 use evenkeel_core::ids::JobId;
 use evenkeel_core::policy::{Concurrency, JobPolicy, Pattern, Policy, ProductPolicy, RetryPolicy};
 use evenkeel_core::subject::Subject;
@@ -12,13 +13,20 @@ use evenkeel_guards::jobs::clock::Due;
 use evenkeel_guards::jobs::product::{Place, ProductSpec};
 use evenkeel_guards::jobs::schedule::Schedule;
 use evenkeel_guards::locks::DatabaseSpec;
-use jiff::SignedDuration;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
+use super::may::grant;
 use super::reader::{At, Report, Section};
 use super::settings::Kind;
-use super::{grant, identity, known_database, secret_path, those};
+use super::{identity, known_database, readable, secret_path, those};
+
+/// A run is looked at about this often; what is shorter ends every run at once.
+const PATIENCE_MIN: Duration = Duration::from_secs(1);
+
+/// A product takes its time to be looked at.
+const FRESH_MIN: Duration = Duration::from_secs(60);
 
 /// A job: what the guard needs, and what a supervisor needs.
 #[derive(Debug, Clone)]
@@ -82,6 +90,11 @@ fn job(
     let zone = zone(section, report);
     let schedule = section.text(report, "schedule").and_then(|cron| {
         match Schedule::parse(&cron.value, &zone.value) {
+            Ok(schedule) if schedule.next(Timestamp::now()).is_none() => {
+                let what = format!("`{}` never comes: no such day exists", cron.value);
+                report.error(&cron.at, what + "; write for example \"30 2 * * *\"");
+                None
+            }
             Ok(schedule) => Some(schedule),
             Err(error) => {
                 report.error(&cron.at, error.to_string());
@@ -97,8 +110,8 @@ fn job(
              `evenkeel run`",
         );
     }
-    let deadline = section.duration(report, "deadline");
-    let stall = section.duration(report, "stall");
+    let deadline = section.duration_of(report, "deadline", PATIENCE_MIN);
+    let stall = section.duration_of(report, "stall", PATIENCE_MIN);
     if let (Some(stall), Some(deadline)) = (&stall, &deadline)
         && stall.value >= deadline.value
     {
@@ -123,7 +136,7 @@ fn job(
         })
         .map(|named| named.value.into())
         .collect();
-    let retry = retry(section, report);
+    let retry = retry(section, report, launch.command.is_empty());
     let tz = TimeZone::get(&zone.value).unwrap_or(TimeZone::UTC);
     let due = section.text_of(report, "due", Kind::Time);
     let product = product(section, report, tz.clone());
@@ -156,6 +169,15 @@ fn job(
         .into_iter()
         .filter_map(|kind| Some((kind, grant(&mut may, report, kind.as_str(), kind)?)))
         .collect();
+    let may_end = grants
+        .iter()
+        .any(|(kind, grant)| *kind == ActionKind::EndRun && grant.mode > Mode::Watch);
+    if may_end && stall.is_none() && deadline.is_none() {
+        report.warn(
+            &may.at,
+            "no run is ever ended: the job has neither `stall` nor `deadline`",
+        );
+    }
     may.finish(report);
     let id = JobId::from(id?.value);
     for (kind, granted) in grants {
@@ -216,8 +238,14 @@ fn launch(
     report: &mut Report<'_>,
 ) -> Launch {
     let command = section.list(report, "command");
+    if let Some(program) = command.first().filter(|program| program.value.is_empty()) {
+        report.error(
+            &program.at,
+            "the program has no name; write for example command = [\"/usr/bin/export\"]",
+        );
+    }
     let command = command.into_iter().map(|at| at.value).collect();
-    let mut environment = section.map(report, "env");
+    let mut environment = environment(section, report);
     let database = section.text(report, "database");
     let replica = section.text(report, "replica");
     let wanted = [replica, database]
@@ -237,17 +265,69 @@ fn launch(
         }
     }
     let nice = section.number(report, "nice", -20..=19);
+    let (user, group) = people(section, report);
     Launch {
         command,
         environment,
-        user: section.text(report, "user").map(|at| at.value),
-        group: section.text(report, "group").map(|at| at.value),
+        user,
+        group,
         working_dir: section
             .path(report, "working_dir", Kind::Folder)
             .map(|at| at.value),
         nice: nice.and_then(|at| i32::try_from(at.value).ok()),
         ionice: ionice(section, report),
     }
+}
+
+/// What cannot be a variable would stop every run at its start.
+fn environment(section: &mut Section<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
+    let given = section.map(report, "env");
+    let Some(given) = given else {
+        return Vec::new();
+    };
+    for (name, value) in &given.value {
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            report.error(
+                &given.at,
+                format!(
+                    "`{name}` cannot be a variable; write for example env = {{ LANG = \"C\" }}"
+                ),
+            );
+        }
+    }
+    given.value
+}
+
+/// User and group. They may live on another host than the one that checks: a warning.
+fn people(section: &mut Section<'_>, report: &mut Report<'_>) -> (Option<String>, Option<String>) {
+    let user = section.text(report, "user");
+    let group = section.text(report, "group");
+    let mut missing = |named: &At<String>, what: &str| {
+        report.warn(
+            &named.at,
+            format!(
+                "there is no {what} `{}` on this host: runs will not start here",
+                named.value
+            ),
+        );
+    };
+    if let Some(user) = &user
+        && matches!(nix::unistd::User::from_name(&user.value), Ok(None))
+    {
+        missing(user, "user");
+    }
+    if let Some(group) = &group
+        && matches!(nix::unistd::Group::from_name(&group.value), Ok(None))
+    {
+        missing(group, "group");
+    }
+    if let (Some(group), None) = (&group, &user) {
+        report.error(
+            &group.at,
+            "`group` goes with a `user`; without one the job runs as who runs Evenkeel",
+        );
+    }
+    (user.map(|at| at.value), group.map(|at| at.value))
 }
 
 /// Where a database is, as libpq's variables. Who connects, and with which password, is
@@ -310,7 +390,11 @@ fn concurrency(section: &mut Section<'_>, report: &mut Report<'_>) -> Concurrenc
     }
 }
 
-fn retry(section: &mut Section<'_>, report: &mut Report<'_>) -> RetryPolicy {
+fn retry(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    started_by_others: bool,
+) -> RetryPolicy {
     let mut section = section.below(report, "retry", "job.retry");
     let default = RetryPolicy::default();
     let budget = section.number(report, "budget", 0..=100);
@@ -323,14 +407,29 @@ fn retry(section: &mut Section<'_>, report: &mut Report<'_>) -> RetryPolicy {
             "a failed job must not fire in a tight loop; write at least \"1s\"",
         );
     }
+    let backoff_max = section.duration(report, "backoff_max");
+    if let (Some(backoff), Some(most)) = (&backoff, &backoff_max)
+        && most.value < backoff.value
+    {
+        report.error(
+            &most.at,
+            "`backoff_max` is the longest wait and cannot be shorter than `backoff`, the first",
+        );
+    }
+    if let Some(budget) = budget.as_ref().filter(|budget| budget.value > 0)
+        && started_by_others
+    {
+        report.warn(
+            &budget.at,
+            "a job without a `command` is started by others, and never again by Evenkeel",
+        );
+    }
     let policy = RetryPolicy {
         budget: budget
             .and_then(|at| u32::try_from(at.value).ok())
             .unwrap_or(default.budget),
         backoff: backoff.map_or(default.backoff, |at| at.value),
-        backoff_max: section
-            .duration(report, "backoff_max")
-            .map_or(default.backoff_max, |at| at.value),
+        backoff_max: backoff_max.map_or(default.backoff_max, |at| at.value),
     };
     section.finish(report);
     policy
@@ -349,22 +448,20 @@ fn product(
     let password_file = secret_path(&mut section, report, "password_file");
     let identity_file = section.path(report, "identity_file", Kind::Folder);
     let ssh_config = section.path(report, "ssh_config", Kind::Folder);
-    for file in [&password_file, &identity_file, &ssh_config]
-        .into_iter()
-        .flatten()
-    {
-        if let Err(error) = std::fs::File::open(&file.value) {
-            report.error(
-                &file.at,
-                format!("{} cannot be read: {error}", file.value.display()),
-            );
+    for (file, is_secret) in [
+        (&password_file, true),
+        (&identity_file, true),
+        (&ssh_config, false),
+    ] {
+        if let Some(file) = file {
+            readable(file, is_secret, report);
         }
     }
     let bytes_min = section.number(report, "bytes_min", 0..=i64::MAX);
     let rows_min = section.number(report, "rows_min", 1..=i64::MAX);
     let rows_min = rows_min.and_then(|at| u64::try_from(at.value).ok());
     let marker = section.text(report, "marker");
-    let fresh_within = section.duration(report, "fresh_within");
+    let fresh_within = section.duration_of(report, "fresh_within", FRESH_MIN);
     section.finish(report);
     let url = url?;
     let secret = password_file.or(identity_file).map(|at| at.value);

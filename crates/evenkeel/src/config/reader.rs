@@ -245,6 +245,27 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// A duration of at least `least`: what is shorter is told, and the default holds.
+    pub(super) fn duration_of(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        least: Duration,
+    ) -> Option<At<Duration>> {
+        let given = self.duration(report, key)?;
+        if given.value >= least {
+            return Some(given);
+        }
+        report.error(
+            &given.at,
+            format!(
+                "`{key}` is too short to mean anything; write at least \"{}s\"",
+                least.as_secs()
+            ),
+        );
+        None
+    }
+
     pub(super) fn list(&mut self, report: &mut Report<'_>, key: &'static str) -> Vec<At<String>> {
         let texts = |value: &DeValue<'t>| {
             let list = value.as_array().ok_or("is not a list")?;
@@ -267,7 +288,7 @@ impl<'t> Section<'t> {
         &mut self,
         report: &mut Report<'_>,
         key: &'static str,
-    ) -> Vec<(String, String)> {
+    ) -> Option<At<Vec<(String, String)>>> {
         let texts = |value: &DeValue<'t>| {
             let table = value.as_table().ok_or("is not a table")?;
             table
@@ -280,8 +301,6 @@ impl<'t> Section<'t> {
                 .collect()
         };
         self.of_kind(report, key, Kind::Map, texts)
-            .map(|at| at.value)
-            .unwrap_or_default()
     }
 
     /// The raw value of a setting that has more than one form.
@@ -358,21 +377,23 @@ impl<'t> Section<'t> {
             if self.asked.contains(name) {
                 continue;
             }
-            let nearest = self
-                .asked
-                .iter()
-                .map(|known| (distance(name, known), *known))
-                .min()
-                .filter(|(distance, known)| *distance <= known.len() / 3 + 1);
-            let hint = match nearest {
-                Some((_, known)) => format!("did you mean `{known}`?"),
-                None => format!(
-                    "known here: {}",
-                    self.asked.iter().copied().collect::<Vec<_>>().join(", ")
-                ),
-            };
+            let asked: Vec<&str> = self.asked.iter().copied().collect();
+            let hint = hint(name, &asked);
             report.error(&key.span(), format!("`{name}` is no setting here; {hint}"));
         }
+    }
+}
+
+/// What was perhaps meant by `name`, else what there is.
+pub(super) fn hint(name: &str, known: &[&str]) -> String {
+    let nearest = known
+        .iter()
+        .map(|known| (distance(name, known), *known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len() / 3 + 1);
+    match nearest {
+        Some((_, known)) => format!("did you mean `{known}`?"),
+        None => format!("known here: {}", known.join(", ")),
     }
 }
 
@@ -389,7 +410,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// How many letters differ (Levenshtein).
-pub(super) fn distance(a: &str, b: &str) -> usize {
+fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, of_a) in a.chars().enumerate() {

@@ -56,6 +56,31 @@ fn the_file_of_init_is_good_and_only_watches() {
     assert_eq!(config.warnings, []);
 }
 
+/// Whoever takes the `#` away from all of it gets settings, not prose: only what goes one
+/// way or another, and files that are not there, is told.
+#[test]
+fn every_commented_setting_of_init_can_be_put_into_force() {
+    let text: String = commented()
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let Err(ConfigError::Wrong { problems, .. }) =
+        Config::read(&text, Path::new("/nowhere/evenkeel.toml"))
+    else {
+        panic!("the files it names are not there:\n{text}");
+    };
+    let unexpected: Vec<String> = problems
+        .iter()
+        .filter(|problem| !problem.is_warning)
+        .map(ToString::to_string)
+        .filter(|told| !told.contains(" cannot be read: ") && !told.contains("no database"))
+        .collect();
+    assert_eq!(unexpected, Vec::<String>::new(), "\n{text}");
+}
+
 /// With every commented setting put into force, each is known and accepted: the examples
 /// and defaults of the table are of the right kind.
 #[test]
