@@ -31,7 +31,7 @@ pub(crate) const SIM: &[Agreed] = &[Agreed {
 pub(crate) const DRILLS: &[Agreed] = &[Agreed {
     binary: "evenkeel-drill",
     arguments: &["hung-export", "--short"],
-    ready: false,
+    ready: true,
 }];
 
 /// Writes the reference pages into the folder that is added as last argument.

@@ -236,9 +236,14 @@ fn clippy(workspace: &Workspace) -> Result<Counts, String> {
 /// Programs and tests in one go: one set of features, so that every dependency
 /// is built once, and the programs that tests start are there beforehand.
 fn build(workspace: &Workspace) -> Result<Counts, String> {
-    one(workspace
-        .cargo()
-        .args(["build", "--workspace", "--bins", "--tests", "--locked"]))
+    one(workspace.cargo().args([
+        "build",
+        "--workspace",
+        "--bins",
+        "--tests",
+        "--examples",
+        "--locked",
+    ]))
 }
 
 fn tests(workspace: &Workspace) -> Result<Counts, String> {
