@@ -61,6 +61,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
+        // waits: for the service; looked at again until the deadline above
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -78,6 +79,7 @@ async fn users_keep_coming_while_the_service_is_stuck_and_their_wait_counts() {
     .await;
     let first = load.first_slower_than(threshold).unwrap();
     let before = load.samples().len();
+    // waits: half a second of arrivals is what is measured here
     tokio::time::sleep(Duration::from_millis(500)).await;
     hold.send_replace(false);
     until("the queue has drained", || {

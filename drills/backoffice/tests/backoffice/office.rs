@@ -144,6 +144,7 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds().await {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
+        // waits: for another process; looked at again until the deadline above
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
