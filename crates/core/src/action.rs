@@ -123,6 +123,12 @@ impl Task {
         }
     }
 
+    /// Whether it is the first start for a slot: the schedule's word, which the kill switch
+    /// does not stop.
+    pub fn is_first_start(&self) -> bool {
+        matches!(self, Self::StartRun { attempt: 1, .. })
+    }
+
     /// What it is done to.
     pub fn subject(&self) -> Subject {
         match self {

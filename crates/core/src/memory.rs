@@ -6,7 +6,7 @@
 //! begins anew. A detector is then slower for a while, never wrong. A picture older than
 //! the one already known is dropped: late and doubled observations change nothing.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use core::time::Duration;
 
@@ -14,8 +14,8 @@ use jiff::Timestamp;
 
 use crate::ids::{ComponentId, DatabaseId, JobId, RunId};
 use crate::observation::{
-    DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunProgress, Session,
-    SessionState,
+    DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunExit, RunProgress,
+    Session, SessionState,
 };
 use crate::record::Record;
 use crate::subject::{Backend, Subject};
@@ -30,6 +30,13 @@ pub const GAP_MAX: Duration = Duration::from_secs(30);
 /// intervals.
 pub const FRESH: Duration = Duration::from_secs(15);
 
+/// Ends kept of runs that have not been seen to begin. What is told again after a restart
+/// comes as a start and an end, a moment apart.
+const EARLY_EXITS_KEPT: usize = 64;
+
+/// Gaps kept: clocks are set a few times a year, laptops sleep a few times a day.
+const GAPS_KEPT: usize = 64;
+
 /// CPU time that counts as progress: one percent of one core since the last progress.
 /// Below it lie the timers of a runtime that waits.
 const CPU_FLOOR_PCT: u128 = 1;
@@ -41,6 +48,14 @@ pub struct Memory {
     pub(crate) databases: BTreeMap<DatabaseId, DatabaseMemory>,
     pub(crate) products: BTreeMap<JobId, (Timestamp, ProductState)>,
     pub(crate) blind: BTreeMap<Subject, (Timestamp, String)>,
+    /// When sight of a subject was last spoken of: an older word says nothing about now.
+    pub(crate) sight_at: BTreeMap<Subject, Timestamp>,
+    /// Since when time has been measured without a break.
+    pub(crate) tracked_since: Option<Timestamp>,
+    /// Runs that were seen to end before they were seen to begin.
+    pub(crate) early_exits: BTreeMap<RunId, RunExit>,
+    /// Stretches the clock cannot be trusted to have measured: from when, how long.
+    gaps: VecDeque<(Timestamp, Duration)>,
     /// When to look at a subject again although nothing was seen of it.
     pub(crate) timers: BTreeSet<(Timestamp, Subject)>,
     pub(crate) last_step: Option<Timestamp>,
@@ -138,11 +153,32 @@ impl Memory {
         self.timers.extend(subjects.map(|subject| (at, subject)));
     }
 
-    /// The clock cannot be trusted to have run evenly since the last step: forget what
-    /// was measured with it.
-    pub(crate) fn lose_track(&mut self, record: &Record, now: Timestamp) {
-        *self = Self::default();
+    /// The clock cannot be trusted to have run evenly since `last`, the last step: forget
+    /// what was measured with it.
+    pub(crate) fn lose_track(&mut self, record: &Record, last: Timestamp, now: Timestamp) {
+        let mut gaps = core::mem::take(&mut self.gaps);
+        if now > last {
+            gaps.push_back((last, time::since(last, now)));
+            if gaps.len() > GAPS_KEPT {
+                gaps.pop_front();
+            }
+        }
+        *self = Self {
+            gaps,
+            tracked_since: Some(now),
+            early_exits: core::mem::take(&mut self.early_exits),
+            ..Self::default()
+        };
         self.look_at_everything(record, now);
+    }
+
+    /// The time since `from` that was not measured but jumped over. A run's deadline does
+    /// not pass because somebody set the clock, or while the machine slept.
+    pub(crate) fn jumped_over(&self, from: Timestamp) -> Duration {
+        self.gaps
+            .iter()
+            .map(|(at, gap)| time::since(from, time::after(*at, *gap)).min(*gap))
+            .sum()
     }
 
     pub(crate) fn take_due(&mut self, now: Timestamp) -> BTreeSet<Subject> {
@@ -163,6 +199,37 @@ impl Memory {
                 .get(database)
                 .and_then(|memory| memory.waits_at)
                 .is_some_and(|at| time::since(at, now) <= FRESH)
+    }
+
+    /// A time of the record, as far as it can be so. One that is still to come was noted
+    /// before the clock was set back: it lies no later than when time was last lost.
+    pub(crate) fn at_latest(&self, noted: Timestamp, now: Timestamp) -> Timestamp {
+        match self.tracked_since {
+            Some(tracked) if noted > now => tracked.min(now),
+            _ => noted,
+        }
+    }
+
+    /// The end of a run that nobody has seen begin: kept for when somebody does.
+    pub(crate) fn keep_early_exit(&mut self, exit: &RunExit) {
+        if self.early_exits.len() >= EARLY_EXITS_KEPT {
+            self.early_exits.pop_first();
+        }
+        self.early_exits.insert(exit.run.clone(), exit.clone());
+    }
+
+    /// Whether the sessions of runs can be seen in every one of these databases.
+    pub(crate) fn sees_sessions<'a>(
+        &self,
+        mut databases: impl Iterator<Item = &'a DatabaseId>,
+        now: Timestamp,
+    ) -> bool {
+        databases.all(|database| {
+            self.databases
+                .get(database)
+                .and_then(|memory| memory.run_backends_at)
+                .is_some_and(|at| time::since(at, now) <= FRESH)
+        })
     }
 
     pub(crate) fn chain(&self, root: &Subject) -> Option<&ChainMemory> {
@@ -302,8 +369,15 @@ impl Memory {
             return BTreeSet::new();
         }
         memory.waits_at = Some(at);
+        // A picture is sight, whatever was said about it before.
+        let of = Subject::Database(picture.database.clone());
+        let saw_again = self.blind.get(&of).is_some_and(|(since, _)| *since < at);
+        if saw_again {
+            self.blind.remove(&of);
+        }
         let mut before = core::mem::take(&mut memory.chains);
         let mut touched: BTreeSet<Subject> = before.keys().cloned().collect();
+        touched.extend(saw_again.then_some(of));
         for chain in &picture.chains {
             let root = root_subject(&picture.database, &chain.root);
             let known = before

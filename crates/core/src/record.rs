@@ -312,6 +312,19 @@ impl Record {
             .filter(move |state| state.action.task.kind() == kind)
     }
 
+    /// Actions that may be performed now, oldest first: those requested, and while actions
+    /// are held only first starts of slots. What was requested a moment before somebody
+    /// threw the kill switch is not begun after it.
+    pub fn to_perform(&self) -> impl Iterator<Item = &Action> {
+        let held = self.held.is_some();
+        self.open_actions
+            .iter()
+            .filter_map(|id| self.actions.get(id))
+            .filter(|state| matches!(state.phase, Phase::Requested { .. }))
+            .map(|state| &state.action)
+            .filter(move |action| !held || action.task.is_first_start())
+    }
+
     /// A run that has not ended.
     pub fn open_run(&self, run: &RunId) -> Option<&RunState> {
         self.runs.get(run).filter(|state| state.ended.is_none())

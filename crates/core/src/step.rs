@@ -79,6 +79,7 @@ pub fn step(
         events: Vec::new(),
         touched: BTreeSet::new(),
     };
+    work.state.memory.tracked_since.get_or_insert(now);
     work.keep_time();
     work.introduce_components();
     for observation in inputs {
@@ -130,7 +131,7 @@ impl Work<'_> {
         };
         if self.now < last || time::since(last, self.now) > GAP_MAX {
             let State { record, memory } = &mut *self.state;
-            memory.lose_track(record, self.now);
+            memory.lose_track(record, last, self.now);
         }
     }
 

@@ -5,7 +5,9 @@
 //! each for at least `waiting_min` by our own clock (the server's may differ). Once it
 //! holds it holds until none of them waits any more: one waiter less is no recovery.
 //!
-//! How bad it is for customers grows with how long the first of them has waited.
+//! How bad it is for customers grows with how long the first of them has waited. It does
+//! not shrink while the finding holds: those who waited longest give up first, and a status
+//! that went back and forth with them would be told to customers each time.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -16,6 +18,7 @@ use core::time::Duration;
 use super::{Detector, Verdict, View, say};
 use crate::evidence::Fact;
 use crate::finding::{Finding, FindingKey, FindingKind, Severity};
+use crate::ids::ComponentId;
 use crate::memory::ChainMemory;
 use crate::observation::LockRoot;
 use crate::status::Status;
@@ -59,14 +62,10 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
         kind: FindingKind::LockBlocksComponent,
         subject: subject.clone(),
     };
-    let was_open = view.record.findings.contains_key(&key);
+    let open = view.record.findings.get(&key);
+    let was_open = open.is_some();
     let waiting = chain.waiting(view.now, policy.waiting_min);
     let counted: u32 = waiting.values().map(|(count, _)| count).sum();
-    let longest = waiting
-        .values()
-        .map(|(_, longest)| *longest)
-        .max()
-        .unwrap_or_default();
     if waiting.is_empty() {
         return Some(Verdict::clear(
             "no session of a component waits for it any more",
@@ -86,7 +85,8 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     let verdict = if counted < policy.waiters_min.max(1) && !was_open {
         Verdict::unknown()
     } else {
-        Verdict::holds(finding(key, chain, waiting, longest, view))
+        let harms = harms(&waiting, open.map(|open| &open.finding.harms));
+        Verdict::holds(finding(key, chain, harms, view))
     };
     Some(match next_look {
         Some(at) => verdict.again_at(at),
@@ -94,25 +94,34 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     })
 }
 
+/// What it does to components now, and did while it held.
+fn harms(
+    waiting: &BTreeMap<ComponentId, (u32, Duration)>,
+    before: Option<&BTreeMap<ComponentId, Status>>,
+) -> BTreeMap<ComponentId, Status> {
+    let mut harms = before.cloned().unwrap_or_default();
+    for (id, (_, longest)) in waiting {
+        let worst = harms.entry(id.clone()).or_default();
+        *worst = (*worst).max(status(*longest));
+    }
+    harms
+}
+
 fn finding(
     key: FindingKey,
     chain: &ChainMemory,
-    waiting: BTreeMap<crate::ids::ComponentId, (u32, Duration)>,
-    longest: Duration,
+    harms: BTreeMap<ComponentId, Status>,
     view: View<'_>,
 ) -> Finding {
-    let name = |id: &crate::ids::ComponentId| {
+    let name = |id: &ComponentId| {
         view.policy
             .components
             .get(id)
             .map_or_else(|| id.to_string(), |policy| policy.name.clone())
     };
-    let names: Vec<String> = waiting.keys().map(name).collect();
+    let names: Vec<String> = harms.keys().map(name).collect();
     let names = names.join(", ");
-    let harms = waiting
-        .iter()
-        .map(|(id, (_, longest))| (id.clone(), status(*longest)))
-        .collect();
+    let worst = harms.values().copied().max().unwrap_or_default();
     let mut links: BTreeSet<Subject> = BTreeSet::new();
     let (holder, mut facts) = match &chain.chain.root {
         LockRoot::Session(session) => {
@@ -186,14 +195,14 @@ fn finding(
         severity: Severity::Critical,
         harms,
         links,
-        reason: format!("{names} waits for {holder}{}.", how_long(longest)),
+        reason: format!("{names} waits for {holder}{}.", how_long(worst)),
         facts,
     }
 }
 
 /// In steps, so that a finding that only grows older is not told anew.
-fn how_long(longest: Duration) -> String {
-    match status(longest) {
+fn how_long(worst: Status) -> String {
+    match worst {
         Status::MajorOutage => format!(", for more than {}", say(MAJOR_AFTER)),
         Status::PartialOutage => format!(", for more than {}", say(PARTIAL_AFTER)),
         _ => String::new(),

@@ -3,7 +3,8 @@
 //! Judged by progress, not by the clock: CPU time and I/O of the whole process tree, the
 //! work of its database sessions, output, and explicit reports. A run that moves any of
 //! them is alive, however slow; one that moves none of them for `stall` hangs, whatever
-//! its deadline. A run nobody has seen for a while is not judged: no eyes, no verdict.
+//! its deadline. A run nobody has seen for a while is not judged, nor is one while a
+//! database it may be working in cannot be seen: no eyes, no verdict.
 //!
 //! A process that spins in a loop uses CPU and is not seen here; its deadline, and the
 //! harm it does ([`super::lock_blocks_component`]), are there for it.
@@ -46,6 +47,13 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
         return Some(verdict.again_at(time::after(memory.progress_at, stall)));
     }
     if memory.latest.is_none() || time::since(memory.seen_at, view.now) > FRESH {
+        return Some(Verdict::unknown());
+    }
+    if !view
+        .memory
+        .sees_sessions(view.policy.databases.keys(), view.now)
+    {
+        // It may be at work where nobody can see it.
         return Some(Verdict::unknown());
     }
     let harm = view

@@ -49,9 +49,13 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     };
     let usual = usual_max(view.record.jobs.get(&state.job)?)?;
     let started_at = state.started_at?;
-    if time::since(started_at, view.now) < usual {
+    let usual_at = time::after(
+        started_at,
+        usual.saturating_add(view.memory.jumped_over(started_at)),
+    );
+    if view.now < usual_at {
         let verdict = Verdict::clear("the run is within its usual time");
-        return Some(verdict.again_at(time::after(started_at, usual)));
+        return Some(verdict.again_at(usual_at));
     }
     Some(Verdict::holds(Finding {
         key: FindingKey {

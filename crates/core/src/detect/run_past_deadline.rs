@@ -1,6 +1,7 @@
 //! A run works on past its deadline.
 //!
-//! The deadline is the operator's word that longer is wrong, whatever the progress.
+//! The deadline is the operator's word that longer is wrong, whatever the progress. Time
+//! that the clock jumped over does not count: a clock that is set must not end every run.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::{format, vec};
@@ -30,9 +31,13 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     };
     let deadline = view.policy.jobs.get(&state.job)?.deadline?;
     let started_at = state.started_at?;
-    if time::since(started_at, view.now) < deadline {
+    let deadline_at = time::after(
+        started_at,
+        deadline.saturating_add(view.memory.jumped_over(started_at)),
+    );
+    if view.now < deadline_at {
         let verdict = Verdict::clear("the run is within its deadline");
-        return Some(verdict.again_at(time::after(started_at, deadline)));
+        return Some(verdict.again_at(deadline_at));
     }
     Some(Verdict::holds(Finding {
         key: FindingKey {

@@ -53,6 +53,7 @@ pub(crate) fn wish(view: View<'_>, id: &JobId) -> (Wish, Option<Timestamp>) {
     if !ours || slot.attempts > policy.retry.budget {
         return (Wish::Nothing, None);
     }
+    let failed_at = view.memory.at_latest(failed_at, view.now);
     let due = time::after(failed_at, backoff(&policy.retry, slot.attempts));
     if view.now < due {
         return (Wish::Nothing, Some(due));

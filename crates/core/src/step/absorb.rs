@@ -166,6 +166,9 @@ impl Work<'_> {
         });
         self.touch(Subject::Run(run.clone()));
         self.touch(Subject::Job(job.clone()));
+        if let Some(exit) = self.state.memory.early_exits.remove(run) {
+            self.run_ended(&exit);
+        }
     }
 
     fn run_ended(&mut self, exit: &RunExit) {
@@ -175,9 +178,21 @@ impl Work<'_> {
             ended_at,
             exit,
         } = exit;
-        let Some(RunState { ended: None, .. }) = self.state.record.runs.get(run) else {
-            return;
-        };
+        match self.state.record.runs.get(run) {
+            Some(RunState { ended: None, .. }) => {}
+            Some(known) if !known.did_not_start() => return,
+            // It is told to begin in a moment: observations overtake each other.
+            _ if self.policy.jobs.contains_key(job) => {
+                self.state.memory.keep_early_exit(&RunExit {
+                    run: run.clone(),
+                    job: job.clone(),
+                    ended_at: *ended_at,
+                    exit: exit.clone(),
+                });
+                return;
+            }
+            _ => return,
+        }
         let ended_by = self
             .state
             .record
@@ -255,6 +270,11 @@ impl Work<'_> {
     }
 
     fn see_sight(&mut self, sight: &Sight, at: Timestamp) {
+        let known = self.state.memory.sight_at.get(&sight.of);
+        if known.is_some_and(|known| at < *known) {
+            return;
+        }
+        self.state.memory.sight_at.insert(sight.of.clone(), at);
         match &sight.blind {
             Some(why) => {
                 let known = self

@@ -7,6 +7,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use jiff::Timestamp;
 
@@ -22,14 +23,39 @@ use crate::respond::{Proof, Proposal, RESPONSES, Wish};
 use crate::subject::Subject;
 use crate::time;
 
-/// When an open proposal expires: the next change that nobody has to observe.
+/// A request to end something is good for so long, grace not counted: whoever performs it
+/// has answered by then (the pump waits 60 s), and what it was decided on is no longer so
+/// for certain. After a longer standstill it is decided anew.
+const REQUEST_GOOD_FOR: Duration = Duration::from_secs(120);
+
+/// Why a request was closed that may be made again.
+const TOO_OLD: &str = "it was requested too long ago to be performed; it is decided anew";
+
+/// When a request to end something is no longer to be performed.
+fn stale_at(task: &Task, requested_at: Timestamp) -> Option<Timestamp> {
+    match task {
+        Task::StartRun { .. } => None,
+        Task::EndRun { grace, .. } => Some(time::after(
+            requested_at,
+            REQUEST_GOOD_FOR.saturating_add(*grace),
+        )),
+        Task::EndBackend { .. } => Some(time::after(requested_at, REQUEST_GOOD_FOR)),
+    }
+}
+
+/// When an open proposal expires, or a request grows too old: the next change that nobody
+/// has to observe.
 pub(super) fn next_change(view: View<'_>) -> Option<Timestamp> {
     view.record
         .open_actions
         .iter()
-        .filter_map(|id| match view.record.actions.get(id)?.phase {
-            Phase::Proposed { expires_at } => Some(expires_at),
-            _ => None,
+        .filter_map(|id| {
+            let state = view.record.actions.get(id)?;
+            match state.phase {
+                Phase::Proposed { expires_at } => Some(expires_at),
+                Phase::Requested { at } => stale_at(&state.action.task, at),
+                _ => None,
+            }
         })
         .min()
 }
@@ -106,7 +132,7 @@ impl Work<'_> {
         let settled = |state: &ActionState| {
             state.action.task == *task
                 && match &state.phase {
-                    Phase::Closed { .. } => true,
+                    Phase::Closed { reason, .. } => reason != TOO_OLD,
                     Phase::Failed { outcome, .. } => matches!(outcome, Outcome::Refused(_)),
                     _ => false,
                 }
@@ -128,7 +154,7 @@ impl Work<'_> {
     ) -> Option<Withheld> {
         let record = &self.state.record;
         let key = (task.kind(), task.scope());
-        let first_start = matches!(task, Task::StartRun { attempt: 1, .. });
+        let first_start = task.is_first_start();
         if record.stops.contains_key(&key) {
             return Some(Withheld::Stopped);
         }
@@ -142,7 +168,7 @@ impl Work<'_> {
         let recent: Vec<Timestamp> = times
             .into_iter()
             .flatten()
-            .copied()
+            .map(|at| self.state.memory.at_latest(*at, self.now))
             .filter(|at| time::since(*at, self.now) < grant.window)
             .collect();
         let look_again = |work: &mut Self, at: Timestamp| {
@@ -298,8 +324,16 @@ impl Work<'_> {
                 Phase::Proposed { expires_at } if *expires_at <= self.now => {
                     self.close(id, None, "nobody answered in time");
                 }
+                Phase::Requested { at }
+                    if stale_at(&state.action.task, *at).is_some_and(|at| at <= self.now) =>
+                {
+                    let action = state.action.clone();
+                    self.close(id, None, TOO_OLD);
+                    self.look_again_after(&action);
+                }
                 Phase::Performed { at, .. } => {
-                    let (at, kind) = (*at, state.action.task.kind());
+                    let at = self.state.memory.at_latest(*at, self.now);
+                    let kind = state.action.task.kind();
                     let Some(response) = RESPONSES.iter().find(|r| r.kind == kind) else {
                         continue;
                     };
@@ -351,12 +385,16 @@ impl Work<'_> {
                 });
             }
         }
-        // What waited for this one is looked at again: the next root of the database, the
-        // job of the run.
-        self.touch(scope);
+        self.look_again_after(&action);
+    }
+
+    /// What waited for an action is looked at again: the next root of the database, the job
+    /// of the run.
+    fn look_again_after(&mut self, action: &Action) {
+        self.touch(action.task.scope());
         self.touch(action.task.subject());
-        if let Some(key) = action.finding {
-            self.touch(key.subject);
+        if let Some(key) = &action.finding {
+            self.touch(key.subject.clone());
         }
         let waiting: Vec<Subject> = self
             .state

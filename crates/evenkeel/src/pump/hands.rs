@@ -62,7 +62,7 @@ impl Hands {
         self.actions.retain(|id, _| wanted.contains(id));
         self.messages
             .retain(|id, _| record.open_messages.contains(id));
-        for action in requested(record) {
+        for action in record.to_perform() {
             if self.actions.len() >= ACTIONS_AT_ONCE {
                 break;
             }
