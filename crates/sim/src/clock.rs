@@ -34,14 +34,24 @@ impl Clock {
         self.jumps.push((t, by));
     }
 
-    pub(crate) fn offset(&self) -> Ms {
-        self.offset
-    }
-
     /// How far the clock was set in all, one way or the other, after `from`.
     pub(crate) fn jumped_since(&self, from: Ms) -> Ms {
         let recent = self.jumps.iter().rev().take_while(|(at, _)| *at >= from);
         recent.map(|(_, by)| by.abs()).sum()
+    }
+}
+
+impl Clock {
+    /// When it was last set.
+    pub(crate) fn last_set(&self) -> Ms {
+        self.jumps.last().map_or(0, |(at, _)| *at)
+    }
+
+    /// How far it was set after `from` in steps too small for anybody to notice.
+    pub(crate) fn crept_since(&self, from: Ms) -> Ms {
+        let recent = self.jumps.iter().rev().take_while(|(at, _)| *at >= from);
+        let small = recent.filter(|(_, by)| by.abs() <= 36 * SECOND);
+        small.map(|(_, by)| by.abs()).sum()
     }
 }
 

@@ -51,7 +51,11 @@ impl Sim {
         if epoch != self.epoch && !begun {
             return;
         }
-        if fate == Fate::Fails {
+        let claimed = match &action.task {
+            Task::StartRun { run, .. } => self.world.runs.contains_key(run),
+            _ => false,
+        };
+        if fate == Fate::Fails && !claimed {
             self.marks.hit("an action fails");
             self.answer(
                 action.id,
@@ -267,6 +271,7 @@ impl Sim {
             policy: &self.policy,
             clock: &self.clock,
             t: self.t,
+            knows_since: self.counts.up_since,
         };
         self.oracle.ends_run(action, run, truth);
         let undying = run

@@ -70,6 +70,8 @@ pub(crate) struct Truth<'a> {
     pub(crate) clock: &'a Clock,
     /// When it was decided.
     pub(crate) t: Ms,
+    /// Since when the core that decided has had its memory.
+    pub(crate) knows_since: Ms,
 }
 
 impl Oracle {

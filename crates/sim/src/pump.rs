@@ -114,6 +114,7 @@ impl Sim {
         let record = self.journal.fold();
         self.oracle.started(&record, self.t);
         self.counts.restarts += 1;
+        self.counts.up_since = self.t;
         self.note(|| format!("program: starts at revision {}", record.revision));
         self.pump = Some(Pump::new(record));
         self.start_observers();
@@ -209,6 +210,7 @@ impl Sim {
                     self.events_are_durable(pump, &events);
                 }
                 let record = self.journal.fold();
+                self.counts.up_since = self.t;
                 self.oracle.started(&record, self.t);
                 pump.state = State::after_restart(record);
                 pump.watchlist = Watchlist::of(&pump.state.record);
@@ -268,6 +270,7 @@ impl Sim {
             policy: &self.policy,
             clock: &self.clock,
             t: pump.decided_at,
+            knows_since: self.counts.up_since,
         };
         self.oracle
             .durable(events, &folded, &pump.state.record, truth);
@@ -280,7 +283,8 @@ impl Sim {
         pump.actions.retain(|id| wanted.contains(id));
         pump.messages.retain(|id| record.open_messages.contains(id));
         let mut taken = Vec::new();
-        for id in wanted {
+        let fresh: Vec<ActionId> = record.to_perform().map(|action| action.id).collect();
+        for id in fresh {
             if pump.actions.len() >= ACTIONS_AT_ONCE {
                 self.marks.hit("more actions than hands");
                 break;

@@ -10,6 +10,7 @@ use evenkeel_core::event::{Event, What};
 use evenkeel_core::observation::Observation;
 use evenkeel_core::step::{State, step};
 
+use crate::clock::Ms;
 use crate::oracle::Truth;
 use crate::sim::Sim;
 
@@ -20,6 +21,7 @@ pub(crate) struct Shadow {
     state: State,
     left: u32,
     since_revision: u64,
+    since: Ms,
 }
 
 impl Sim {
@@ -37,6 +39,7 @@ impl Sim {
                 since_revision: record.revision,
                 state: State::after_restart(record),
                 left: STEPS,
+                since: self.t,
             });
         }
         let shadow = self.shadow.as_mut()?;
@@ -61,12 +64,20 @@ impl Sim {
             return;
         }
         self.marks.hit("a shadow core decides otherwise");
-        let since = self.shadow.take().map_or(0, |shadow| shadow.since_revision);
+        let Some(Shadow {
+            since_revision,
+            since,
+            ..
+        }) = self.shadow.take()
+        else {
+            return;
+        };
         let truth = Truth {
             world: &self.world,
             policy: &self.policy,
             clock: &self.clock,
             t: self.t,
+            knows_since: since,
         };
         for event in &events {
             let held = match &event.what {
@@ -83,7 +94,7 @@ impl Sim {
             let held = held.map_err(|(name, what)| {
                 (
                     name,
-                    format!("a core restarted at revision {since}: {what}"),
+                    format!("a core restarted at revision {since_revision}: {what}"),
                 )
             });
             self.oracle.hold(held);

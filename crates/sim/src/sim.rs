@@ -69,6 +69,8 @@ pub struct Counts {
     pub actions: u64,
     /// Starts of the program.
     pub restarts: u64,
+    /// When the program last started.
+    pub(crate) up_since: Ms,
     /// Stretches of peace after which everything was over.
     pub peaces: u64,
 }
@@ -279,6 +281,7 @@ impl Sim {
             policy: &self.policy,
             clock: &self.clock,
             t: self.t,
+            knows_since: self.counts.up_since,
         };
         let record = self.pump.as_ref().map(|pump| &pump.state.record);
         self.oracle.in_peace(record, truth);
@@ -291,8 +294,15 @@ impl Sim {
     }
 
     fn peace_is_over(&mut self) {
+        let truth = Truth {
+            world: &self.world,
+            policy: &self.policy,
+            clock: &self.clock,
+            t: self.t,
+            knows_since: self.counts.up_since,
+        };
         if let Some(pump) = &self.pump {
-            self.oracle.all_is_over(&pump.state.record);
+            self.oracle.all_is_over(&pump.state.record, truth);
             self.counts.peaces += 1;
         }
         self.trouble();

@@ -31,8 +31,10 @@ impl Oracle {
         self.only_what_is_granted(action, approved, truth.policy)?;
         self.held_means_held(action)?;
         self.stopped_means_stopped(action)?;
-        self.budgets_hold(action, at, truth)?;
-        self.intervals_hold(action, at, truth)?;
+        if !approved {
+            self.budgets_hold(action, at, truth)?;
+            self.intervals_hold(action, at, truth)?;
+        }
         self.only_the_guilty(action, truth)?;
         self.never_over_a_run(action, truth)?;
         self.never_in_a_tight_loop(action, truth)
@@ -86,7 +88,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// No window of a grant's length holds more requests than its budget: by the keeper's
+    /// Of what Evenkeel does by itself, no window of a grant's length holds more requests than its budget: by the keeper's
     /// clock, and by true time where no clock was set meanwhile.
     fn budgets_hold(&self, action: &Action, at: Timestamp, truth: Truth<'_>) -> Held {
         let (kind, scope) = (action.task.kind(), action.task.scope());
@@ -97,20 +99,14 @@ impl Oracle {
         let Some(times) = self.asked.get(&(kind, scope)) else {
             return Ok(());
         };
-        let by_clock = times
-            .iter()
-            .filter(|(_, then)| ms(at) - ms(*then) < window)
-            .count();
-        let in_truth = times
-            .iter()
-            .filter(|(then, _)| truth.t - then < window - 1000)
-            .count();
+        let by_clock = |then: Timestamp| (0..window).contains(&(ms(at) - ms(then)));
+        let in_truth = |then: Ms| truth.t - then < window - 1000;
         let jumped = truth.clock.jumped_since(truth.t - window) > 0;
-        let most = if jumped {
-            by_clock
-        } else {
-            by_clock.max(in_truth)
+        let counts = |(t, then): &&(Ms, Timestamp)| match jumped {
+            true => by_clock(*then) && in_truth(*t),
+            false => by_clock(*then) || in_truth(*t),
         };
+        let most = times.iter().filter(counts).count();
         if most >= grant.budget as usize {
             return Err((
                 "budgets_hold",
@@ -137,10 +133,10 @@ impl Oracle {
             .asked
             .get(&(kind, scope))
             .and_then(|times| times.back());
-        let Some((_, then)) = last else {
+        let Some((t, then)) = last else {
             return Ok(());
         };
-        let apart = ms(at) - ms(*then);
+        let apart = (ms(at) - ms(*then)).max(truth.t - t);
         if apart >= grant.interval_min.as_millis() as Ms || self.is_harder_way(action) {
             return Ok(());
         }
@@ -175,11 +171,15 @@ impl Oracle {
         let window = grant.window.as_millis() as Ms;
         let now = ms(truth.clock.wall(truth.t));
         let times = self.asked.get(&(kind, scope.clone()));
+        // What was noted before the clock was set back counts from when that was noticed.
+        let tracked = truth.t - truth.knows_since.max(truth.clock.last_set());
         let recent = times.map_or(0, |times| {
-            times
-                .iter()
-                .filter(|(t, at)| now - ms(*at) < window + 60_000 || truth.t - t < window + 60_000)
-                .count()
+            let counts = |(t, at): &&(Ms, Timestamp)| {
+                let age = now - ms(*at);
+                let age = if age < 0 { tracked } else { age };
+                age.min(truth.t - t) < window + 60_000
+            };
+            times.iter().filter(counts).count()
         });
         grant.mode == Mode::Act && recent < grant.budget as usize
     }

@@ -97,13 +97,19 @@ impl Oracle {
             ));
         };
         let idle = truth.t - run.moved_at(truth.t);
+        // It may have moved since it was last seen.
+        let seen = truth.t - OLD;
+        let idle_when_seen = (seen - run.moved_at(seen)).max(idle);
         let hangs = policy
             .stall
-            .is_some_and(|stall| idle >= span(stall) - OLD - SLACK);
+            .is_some_and(|stall| idle_when_seen >= span(stall) - OLD - SLACK);
         let age = truth.t - run.began;
+        let crept = truth.clock.crept_since(run.began);
+        // A core that was started anew cannot know that the clock was set before.
+        let unknowing = truth.knows_since > run.began && truth.clock.jumped_since(run.began) > 0;
         let late = policy
             .deadline
-            .is_some_and(|deadline| age >= span(deadline) - SLACK);
+            .is_some_and(|deadline| age >= span(deadline) - SLACK - crept || unknowing);
         let newer = self
             .slots
             .get(&run.job)
@@ -224,11 +230,13 @@ impl Oracle {
         }
     }
 
-    /// Two runs of one job that Evenkeel started are never there at the same time.
+    /// Two runs of one job that Evenkeel started, and knows to have started, are never there
+    /// at the same time.
     pub(crate) fn run_begins(&mut self, id: &RunId, job: &JobId, origin: Origin, world: &World) {
         let other = world
             .alive_of(job)
-            .find(|other| other.id != *id && other.origin == Origin::Keeper);
+            .filter(|other| other.id != *id && other.origin == Origin::Keeper)
+            .find(|other| self.told_starts.contains(&other.id));
         if origin == Origin::Keeper
             && let Some(other) = other
         {

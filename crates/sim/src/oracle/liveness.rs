@@ -7,7 +7,7 @@ use evenkeel_core::record::Record;
 use evenkeel_core::subject::Subject;
 
 use super::{Held, Oracle, Truth};
-use crate::clock::{MINUTE, Ms, SECOND};
+use crate::clock::{MINUTE, Ms, SECOND, ms};
 use crate::world::database::RootKey;
 use crate::world::run::Kind;
 
@@ -109,20 +109,28 @@ impl Oracle {
     }
 
     /// At the end of peace nothing is open: no incident, no action, no message.
-    pub(crate) fn all_is_over(&mut self, record: &Record) {
-        let incident = record
-            .incidents
-            .values()
-            .find(|i| i.status != IncidentStatus::Resolved);
+    pub(crate) fn all_is_over(&mut self, record: &Record, truth: Truth<'_>) {
+        let settle = truth.policy.incidents.settle.as_millis() as Ms;
+        let now = ms(truth.clock.wall(truth.t));
+        let incident = record.incidents.values().find(|incident| {
+            let quiet = incident.quiet_since.map_or(0, |since| now - ms(since));
+            incident.status != IncidentStatus::Resolved && (quiet == 0 || quiet > settle + MINUTE)
+        });
         let finding = record
             .findings
             .values()
             .find(|f| f.finding.severity > Severity::Notice);
-        let action = record
+        let old = |at: evenkeel_core::Timestamp| now - ms(at) > 3 * MINUTE;
+        let mut open = record
             .open_actions
             .iter()
-            .find_map(|id| record.actions.get(id));
-        let message = record.open_messages.first();
+            .filter_map(|id| record.actions.get(id));
+        let action = open.find(|state| old(state.action.decided_at));
+        let mut open = record
+            .open_messages
+            .iter()
+            .filter_map(|id| record.messages.get(id));
+        let message = open.find(|state| old(state.message.at));
         let left = if let Some(finding) = finding {
             format!("{} holds: {}", finding.finding.key, finding.finding.reason)
         } else if let Some(incident) = incident {
@@ -138,7 +146,7 @@ impl Oracle {
                 action.action.id, action.action.task, action.phase
             )
         } else if let Some(message) = message {
-            format!("{message} was not handed over")
+            format!("{} was not handed over", message.message.id)
         } else {
             return;
         };

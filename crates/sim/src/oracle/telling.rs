@@ -9,9 +9,9 @@ use evenkeel_core::subject::Subject;
 use super::{Held, Oracle};
 use crate::clock::{HOUR, Ms};
 
-/// Words about one incident within an hour, to operator and customers together. Flapping
-/// chains of four components do not reach it; a loop does, within seconds.
-const WORDS_AN_HOUR: usize = 160;
+/// Words about one incident within an hour, to operator and customers together. Four
+/// components flapping under a chain a minute stay below it; a loop does not, for long.
+const WORDS_AN_HOUR: usize = 500;
 
 impl Oracle {
     /// Words about an incident are bounded by the hour, and a spent retry budget pages once.

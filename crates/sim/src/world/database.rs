@@ -90,6 +90,9 @@ pub(crate) struct Db {
     pub(crate) unreachable_since: Ms,
 }
 
+/// Between two pictures that count.
+const BRIEF: Ms = 15 * crate::clock::SECOND;
+
 /// How long the past is kept for the oracle.
 const PAST_KEPT: Ms = 30 * crate::clock::MINUTE;
 
@@ -303,9 +306,12 @@ impl Db {
                 };
                 let before = self.harm.get(&key);
                 let since = before.and_then(|harm| harm.waiters.get(&who)).copied();
+                // One that held nobody up for a moment holds up the next all the same.
+                let past = self.past.get(&key).filter(|past| t - past.gone_at < BRIEF);
+                let lately = past.and_then(|past| past.harmful_at);
                 let entry = now.entry(key).or_insert_with(|| Harm {
                     waiters: BTreeMap::new(),
-                    harmful_at: before.and_then(|harm| harm.harmful_at),
+                    harmful_at: before.map_or(lately, |harm| harm.harmful_at),
                     harmful_since: before.and_then(|harm| harm.harmful_since),
                 });
                 entry.waiters.insert(who, since.unwrap_or(t));
