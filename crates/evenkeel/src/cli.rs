@@ -32,7 +32,7 @@ use print::say;
 )]
 pub struct Arguments {
     /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE", env = "EVENKEEL_CONFIG", default_value = DEFAULT_FILE)]
+    #[arg(long, global = true, value_name = "FILE", env = "EVENKEEL_CONFIG", hide_env_values = true, default_value = DEFAULT_FILE)]
     config: PathBuf,
     /// Print JSON, for machines.
     #[arg(long, global = true)]
@@ -164,7 +164,7 @@ fn dispatch(arguments: Arguments) -> Outcome {
     } = arguments;
     let load = || Config::load(&file).map_err(|error| error.to_string());
     match command {
-        Command::Init { stdout } => check::init(&file, stdout),
+        Command::Init { stdout } => check::init(&file, stdout, json),
         Command::Check { offline } => check::check(&file, offline, json),
         Command::Serve => serve(load()?),
         Command::Run(run) => run::run(&file, run),

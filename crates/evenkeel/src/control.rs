@@ -159,7 +159,10 @@ async fn incident(State(control): State<Control>, FromPath(id): FromPath<String>
     let found = id.parse::<IncidentId>().ok();
     match found.and_then(|id| report::incident(&live.record, id)) {
         Some(report) => Json(report).into_response(),
-        None => refused(StatusCode::NOT_FOUND, format!("there is no incident {id}")),
+        None => refused(
+            StatusCode::NOT_FOUND,
+            format!("there is no incident {id}; `evenkeel incidents` lists them"),
+        ),
     }
 }
 
@@ -175,7 +178,10 @@ async fn run(State(control): State<Control>, FromPath(run): FromPath<String>) ->
     runs.retain(|run| run.run == wanted);
     match runs.pop() {
         Some(report) => Json(report).into_response(),
-        None => refused(StatusCode::NOT_FOUND, format!("there is no run {wanted}")),
+        None => refused(
+            StatusCode::NOT_FOUND,
+            format!("there is no run {wanted}; `evenkeel runs` lists them"),
+        ),
     }
 }
 

@@ -1,137 +1,22 @@
 //! The program as its users meet it: started, asked, ordered, stopped and started again.
 
-use std::io::{BufRead, BufReader, Read, Write};
+#[path = "cli/actions.rs"]
+mod actions;
+#[path = "cli/journal.rs"]
+mod journal;
+#[path = "cli/place.rs"]
+mod place;
+#[path = "cli/words.rs"]
+mod words;
+
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use place::Place;
+use rustix::process::Signal;
 use serde_json::Value;
-use tempfile::TempDir;
-
-const BASE: &str = r#"
-[page]
-listen = "127.0.0.1:0"
-name = "Back office"
-[operator]
-listen = "127.0.0.1:0"
-[[component]]
-id = "login"
-name = "Login"
-"#;
-
-struct Place {
-    folder: TempDir,
-}
-
-impl Place {
-    fn with(jobs: &str) -> Self {
-        let place = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        std::fs::write(place.config(), format!("{BASE}{jobs}")).expect("a configuration");
-        place
-    }
-
-    fn config(&self) -> PathBuf {
-        self.folder.path().join("evenkeel.toml")
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
-        command.arg("--config").arg(self.config());
-        command.env_remove("EVENKEEL_CONFIG");
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        let output = self.command().args(arguments).output();
-        output.expect("the program runs")
-    }
-
-    fn good(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).expect("text")
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let text = self.good(&[&["--json"], arguments].concat());
-        serde_json::from_str(&text).expect("JSON")
-    }
-
-    fn serve(&self) -> Server {
-        let mut child = self
-            .command()
-            .arg("serve")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let out = child.stdout.take().expect("a pipe");
-        let mut addresses = BufReader::new(out).lines().map_while(Result::ok);
-        let mut next = |what: &str| {
-            let line = addresses.next().unwrap_or_default();
-            let address = line.strip_prefix(what).map(str::to_owned);
-            address.unwrap_or_else(|| panic!("`{line}` instead of {what}"))
-        };
-        let page = next("public page: http://");
-        let operator = next("operator page: http://");
-        // Its log is read, so that it never waits for a reader.
-        let mut log = child.stderr.take().expect("a pipe");
-        std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ended = log.read_to_end(&mut text);
-        });
-        Server {
-            child,
-            page: page.trim_end_matches('/').to_owned(),
-            operator: operator.trim_end_matches('/').to_owned(),
-        }
-    }
-
-    /// Asks until `holds`; what is asked about changes by itself.
-    fn until(&self, arguments: &[&str], holds: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let value = self.json(arguments);
-            if holds(&value) {
-                return value;
-            }
-            assert!(Instant::now() < deadline, "{arguments:?}: {value:#}");
-            // waits: for another process; asked again until the deadline above
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-struct Server {
-    child: Child,
-    page: String,
-    operator: String,
-}
-
-impl Server {
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a pid");
-        kill_process(pid, signal).expect("a signal");
-    }
-
-    fn stop(mut self) {
-        self.signal(Signal::TERM);
-        let status = self.child.wait().expect("it ends");
-        assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
-    }
-}
 
 /// A request as it is written, and the whole answer.
 fn ask(address: &str, path: &str, host: &str) -> String {

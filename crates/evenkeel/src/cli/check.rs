@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigError, Problem, commented};
 /// How long one database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn init(file: &Path, stdout: bool) -> Outcome {
+pub(super) fn init(file: &Path, stdout: bool, json: bool) -> Outcome {
     if stdout {
         say(&commented());
         return Ok(ExitCode::SUCCESS);
@@ -30,6 +30,10 @@ pub(super) fn init(file: &Path, stdout: bool) -> Outcome {
     })?;
     made.write_all(commented().as_bytes())
         .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+    if json {
+        print::json(&serde_json::json!({ "wrote": file }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     say(&format!(
         "Wrote {0}. It only watches. Next: name your functions, database and jobs in it, then\n\
          \n    evenkeel check\n    evenkeel serve\n",

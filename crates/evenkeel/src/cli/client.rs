@@ -17,8 +17,11 @@ use super::print::{self, note};
 use crate::config::Config;
 use crate::control::{Answered, Given};
 
-/// How long an answer may take; orders wait for the journal's disk.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// How long an answer may take: it is made from what is in memory.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an order may take: it waits for the journal's disk, and the server itself
+/// gives up after 20 s.
+const ORDER_PATIENCE: Duration = Duration::from_secs(25);
 /// The largest answer, bytes.
 const ANSWER_MAX: usize = 8 << 20;
 
@@ -59,6 +62,10 @@ fn exchange<T: DeserializeOwned>(
         .build()
         .map_err(|error| failed(&error))?;
     let socket = config.control_socket();
+    let patience = match method {
+        Method::POST => ORDER_PATIENCE,
+        _ => PATIENCE,
+    };
     runtime.block_on(async {
         let stream = UnixStream::connect(&socket).await.map_err(|error| {
             use std::io::ErrorKind::{ConnectionRefused, NotFound};
@@ -89,11 +96,11 @@ fn exchange<T: DeserializeOwned>(
             let body = body.collect().await.map_err(|error| failed(&error))?;
             Ok((status, body.to_bytes()))
         };
-        let answered = tokio::time::timeout(PATIENCE, exchanged).await;
+        let answered = tokio::time::timeout(patience, exchanged).await;
         let (status, body) = answered.unwrap_or_else(|_| {
             Err(failed(&format!(
                 "Evenkeel gave no answer within {} s; its log says why",
-                PATIENCE.as_secs()
+                patience.as_secs()
             )))
         })?;
         if !status.is_success() {

@@ -11,6 +11,9 @@ use evenkeel_core::respond::RESPONSES;
 use super::{Arguments, Outcome};
 use crate::config;
 
+/// The page is the same whatever the terminal it was made in.
+const PAGE_WIDTH: usize = 100;
+
 pub(super) fn write(out: &Path) -> Outcome {
     std::fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
     for (name, text) in [
@@ -58,7 +61,7 @@ fn findings() -> String {
 }
 
 fn command_line() -> String {
-    let mut root = Arguments::command();
+    let mut root = Arguments::command().term_width(PAGE_WIDTH);
     root.build();
     let mut text = String::from(
         "# Command line\n\n*Made from the program's own definition; `evenkeel COMMAND --help` says the same.*\n",
@@ -73,7 +76,6 @@ fn section(command: &mut clap::Command, text: &mut String) {
         .unwrap_or_else(|| command.get_name())
         .to_owned();
     let help = command.render_long_help().to_string();
-    // The width is the page's, not that of the terminal it was made in.
     let help: Vec<&str> = help.lines().map(str::trim_end).collect();
     let _ = write!(
         text,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use evenkeel_journal::codec;
-use evenkeel_journal::{Entry, Head, Journal, Revision, SqliteJournal};
+use evenkeel_journal::{Entry, Hash, Head, Journal, Revision, SqliteJournal};
 use serde::Serialize;
 
 use super::print::{self, say};
@@ -12,14 +12,25 @@ use super::{Outcome, ago};
 use crate::config::Config;
 use crate::web::account;
 
+/// The most entries `tail` shows: a page of them holds a megabyte at worst.
+const TAIL_MAX: u64 = 10_000;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum JournalCommand {
     /// Prove that nothing was edited: the whole hash chain is checked.
-    Verify,
+    ///
+    /// The chain alone finds every edit that did not rewrite all that follows it. Note the
+    /// head it prints somewhere else, and nothing up to it can be rewritten unnoticed.
+    Verify {
+        /// A head that was printed before and noted elsewhere; may be given several times.
+        #[arg(long, value_name = "REVISION:HASH", value_parser = noted)]
+        noted: Vec<Head>,
+    },
     /// The newest entries, as sentences.
     Tail {
         /// How many.
-        #[arg(short = 'n', long, default_value_t = 30)]
+        #[arg(short = 'n', long, default_value_t = 30,
+            value_parser = clap::value_parser!(u64).range(1..=TAIL_MAX))]
         count: u64,
     },
     /// One entry as it is written.
@@ -63,14 +74,9 @@ pub(super) fn journal(config: &Config, command: JournalCommand, json: bool) -> O
     let opened = SqliteJournal::open_read_only(&path);
     let journal = opened.map_err(|error| print::chain(&error))?;
     match command {
-        JournalCommand::Verify => verify(&journal, json),
+        JournalCommand::Verify { noted } => verify(&journal, &noted, json),
         JournalCommand::Tail { count } => {
-            let head = head(&journal)?.revision.0;
-            let from = Revision(head.saturating_sub(count));
-            let count = usize::try_from(count.min(10_000)).unwrap_or_default();
-            let entries = journal
-                .read(from, count)
-                .map_err(|error| print::chain(&error))?;
+            let entries = newest(&journal, count)?;
             let shown: Vec<Shown> = entries.iter().map(Shown::of).collect();
             if json {
                 print::json(&shown)?;
@@ -105,6 +111,40 @@ pub(super) fn journal(config: &Config, command: JournalCommand, json: bool) -> O
     }
 }
 
+/// The newest entries, oldest first: fewer than `count` where rules removed some between.
+fn newest(journal: &SqliteJournal, count: u64) -> Result<Vec<Entry>, String> {
+    let last = head(journal)?.revision;
+    let mut after = Revision(last.0.saturating_sub(count));
+    let mut entries = Vec::new();
+    // A page ends where the journal says; a server may be writing meanwhile.
+    while after < last {
+        let page = journal
+            .read(
+                after,
+                usize::try_from(last.0 - after.0).unwrap_or(usize::MAX),
+            )
+            .map_err(|error| print::chain(&error))?;
+        let Some(end) = page.last() else {
+            break;
+        };
+        after = end.revision;
+        entries.extend(page);
+    }
+    Ok(entries)
+}
+
+/// `39:3b0c...`, as `verify` prints it.
+fn noted(text: &str) -> Result<Head, String> {
+    let parsed = text.split_once(':').and_then(|(revision, hash)| {
+        let revision = Revision(revision.parse().ok()?);
+        let hash = Hash::from_hex(hash)?;
+        Some(Head { revision, hash })
+    });
+    parsed.ok_or_else(|| {
+        "a head is a revision, a colon and 64 digits, as `evenkeel journal verify` prints it".into()
+    })
+}
+
 fn head(journal: &SqliteJournal) -> Result<Head, String> {
     journal.head().map_err(|error| print::chain(&error))
 }
@@ -115,13 +155,25 @@ struct Verified {
     entries: u64,
     removed_by_retention: u64,
     head: String,
+    /// Noted heads that lie in what was removed, and prove nothing.
+    noted_unchecked: Vec<String>,
+    /// The first revision that does not fit.
+    misfit_revision: Option<u64>,
     why: Option<String>,
 }
 
-fn verify(journal: &SqliteJournal, json: bool) -> Outcome {
-    let proof = journal.verify(&[]).map_err(|error| print::chain(&error))?;
+fn verify(journal: &SqliteJournal, noted: &[Head], json: bool) -> Outcome {
+    let proof = journal
+        .verify(noted)
+        .map_err(|error| print::chain(&error))?;
     let verified = Verified {
         good: proof.misfit.is_none(),
+        noted_unchecked: proof
+            .heads_unchecked
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        misfit_revision: proof.misfit.as_ref().map(|misfit| misfit.revision.0),
         entries: proof.entries,
         removed_by_retention: proof.sealed_entries,
         head: proof.head.to_string(),
@@ -130,12 +182,23 @@ fn verify(journal: &SqliteJournal, json: bool) -> Outcome {
     if json {
         print::json(&verified)?;
     } else if let Some(why) = &verified.why {
-        print::complain(&format!("the journal does not hold: {why}"));
+        // Not that what stands before it is as it was: someone may have rewritten that,
+        // hashes included, and stopped there.
+        print::complain(&format!(
+            "the journal does not hold: {why}. That is the first place that does not fit; it, or \
+             something before it, is not as it was written. Keep a copy of the file before \
+             anything else is done with it"
+        ));
     } else {
         say(&format!(
             "Nothing was edited: {} entries ({} more were removed by the rules of [retention]), and the chain holds up to {}.\n",
             verified.entries, verified.removed_by_retention, verified.head
         ));
+        for head in &verified.noted_unchecked {
+            print::note(&format!(
+                "{head} was noted, and its entry has been removed by a rule since: it proves nothing now"
+            ));
+        }
     }
     Ok(if verified.good {
         ExitCode::SUCCESS

@@ -106,7 +106,9 @@ pub(super) fn incidents(config: &Config, id: Option<&str>, json: bool) -> Outcom
     };
     let number: IncidentId = id.parse().map_err(|error| format!("{error}"))?;
     let report: IncidentReport = either(config, &format!("/v1/incidents/{number}"), |record| {
-        report::incident(record, number).ok_or_else(|| format!("there is no incident {number}"))
+        report::incident(record, number).ok_or_else(|| {
+            format!("there is no incident {number}; `evenkeel incidents` lists them")
+        })
     })?;
     if json {
         print::json(&report)?;
