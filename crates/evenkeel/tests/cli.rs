@@ -2,6 +2,8 @@
 
 #[path = "cli/actions.rs"]
 mod actions;
+#[path = "cli/databases.rs"]
+mod databases;
 #[path = "cli/journal.rs"]
 mod journal;
 #[path = "cli/place.rs"]

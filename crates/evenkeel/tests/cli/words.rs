@@ -162,7 +162,13 @@ fn every_setting_on_a_page_is_known() {
 fn a_drill_without_its_program_says_how_to_get_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let alone = folder.path().join("evenkeel");
-    std::fs::copy(env!("CARGO_BIN_EXE_evenkeel"), &alone).expect("a copy");
+    // Not copied by this process: a child that another test starts meanwhile would hold
+    // the copy open for writing, and a file that is being written cannot be started.
+    let copied = std::process::Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_evenkeel"))
+        .arg(&alone)
+        .status();
+    assert!(copied.expect("cp starts").success());
     let output = std::process::Command::new(&alone)
         .args(["drill", "hung-export", "--compare"])
         .output()
