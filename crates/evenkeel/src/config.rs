@@ -124,6 +124,7 @@ fn advice(source: &std::io::Error) -> &'static str {
         std::io::ErrorKind::NotFound => {
             "write one with `evenkeel init`, or name it with --config FILE"
         }
+        std::io::ErrorKind::IsADirectory => "name the file in it with --config",
         std::io::ErrorKind::InvalidData => "save it as UTF-8",
         std::io::ErrorKind::FileTooLarge => "name the right file with --config",
         _ => "check who may read it",
@@ -260,7 +261,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         );
     }
     let (mut databases, acting) = databases::read(database_sections, &mut policy, report);
-    components(component_sections, &mut policy, &mut databases, report);
+    let named = components(component_sections, &mut policy, &mut databases, report);
     for at in acting {
         let spec = databases.iter().find(|spec| spec.id == at.value);
         if spec.is_some_and(|spec| spec.components.is_empty()) {
@@ -275,6 +276,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         }
     }
     let jobs = jobs::read(job_sections, &mut policy, &databases, report);
+    unwatched(named, &policy, report);
     Config {
         file: file.to_owned(),
         data_dir,
@@ -496,7 +498,8 @@ fn components(
     policy: &mut Policy,
     databases: &mut [DatabaseSpec],
     report: &mut Report<'_>,
-) {
+) -> Vec<At<ComponentId>> {
+    let mut named = Vec::new();
     for (section, position) in sections.into_iter().zip(0..) {
         let mut section = section;
         let id = identity(&mut section, report, "component");
@@ -524,6 +527,28 @@ fn components(
         };
         if policy.components.insert(id.clone(), component).is_some() {
             report.error(&at, format!("there are two components `{id}`"));
+        } else {
+            named.push(At { value: id, at });
+        }
+    }
+    named
+}
+
+/// Components that nothing tells anything of: the page says "unknown" of them for ever,
+/// which is true, and not what was wanted.
+fn unwatched(named: Vec<At<ComponentId>>, policy: &Policy, report: &mut Report<'_>) {
+    for named in named {
+        let id = &named.value;
+        let needs = policy.components.get(id).map(|component| &component.needs);
+        let by_a_job = policy.jobs.values().any(|job| job.components.contains(id));
+        if needs.is_some_and(Vec::is_empty) && !by_a_job {
+            report.warn(
+                &named.at,
+                format!(
+                    "nothing tells how `{id}` is, and the page will say so: name its databases in \
+                     `needs`, or `{id}` in the `components` of a job"
+                ),
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Whatever is wrong with Evenkeel, the command runs: without a configuration, without a
 //! data folder, without a server. What could not be reported is said on standard error.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -38,12 +38,16 @@ pub(super) struct RunArguments {
 
 pub(super) fn run(file: &Path, arguments: RunArguments) -> Outcome {
     let job = JobId::from(arguments.job.as_str());
-    let command: Vec<String> = arguments
+    let given: Result<Vec<String>, OsString> = arguments
         .command
         .iter()
-        .map(|word| word.to_string_lossy().into_owned())
+        .map(|word| word.clone().into_string())
         .collect();
-    let is_given = !command.is_empty();
+    let (command, unreadable) = match given {
+        Ok(command) => (command, None),
+        Err(word) => (Vec::new(), Some(word)),
+    };
+    let is_given = !arguments.command.is_empty();
     let config = match Config::load(file) {
         Ok(config) => Some(config),
         Err(error) if is_given => {
@@ -68,6 +72,9 @@ pub(super) fn run(file: &Path, arguments: RunArguments) -> Outcome {
         ));
     }
     let launch = known.map(|known| known.launch.clone()).unwrap_or_default();
+    if let Some(word) = unreadable {
+        return unsupervised(&arguments.command, &word, &launch);
+    }
     let command = if is_given {
         command
     } else {
@@ -121,6 +128,36 @@ pub(super) fn run(file: &Path, arguments: RunArguments) -> Outcome {
         ));
     }
     Ok(ExitCode::from(code))
+}
+
+/// Hands over to a command with words that are not UTF-8. What a run's folder and the
+/// journal keep is text; a word changed to fit would name another file.
+fn unsupervised(words: &[OsString], word: &OsStr, launch: &Launch) -> Outcome {
+    use std::os::unix::process::CommandExt;
+    let word = word.display();
+    let as_somebody = launch.user.is_some() || launch.working_dir.is_some();
+    let Some((program, rest)) = words.split_first().filter(|_| !as_somebody) else {
+        return Err(format!(
+            "`{word}` is not UTF-8 text, and the job's `user` and `working_dir` only hold for runs \
+             that are supervised; put the command into a script and name that"
+        ));
+    };
+    complain(&format!(
+        "`{word}` is not UTF-8 text. The command runs all the same; nobody is told of it."
+    ));
+    let environment = launch.environment.iter().cloned();
+    let error = std::process::Command::new(program)
+        .args(rest)
+        .envs(environment)
+        .exec();
+    complain(&format!("{}: {error}", program.display()));
+    Ok(ExitCode::from(
+        if error.kind() == std::io::ErrorKind::NotFound {
+            127
+        } else {
+            126
+        },
+    ))
 }
 
 /// The name of a run that another scheduler starts: two within a second are told apart.

@@ -139,3 +139,21 @@ fn end_what_is_left(place: &Place) {
     }
     place.until(&["runs"], |runs| !runs[0]["ended"].is_null());
 }
+
+/// A word changed to fit a text would name another file.
+#[test]
+fn a_wrapped_command_gets_its_words_byte_for_byte() {
+    use std::os::unix::ffi::OsStringExt;
+    let place = Place::with("[[job]]\nid = \"export\"\n");
+    let word = std::ffi::OsString::from_vec(b"caf\xe9  *'\"$".to_vec());
+    let output = place
+        .command()
+        .args(["run", "--job", "export", "--", "printf", "%s|%s"])
+        .arg("two words")
+        .arg(&word)
+        .output()
+        .expect("it runs");
+    let expected = [b"two words|", word.as_encoded_bytes()].concat();
+    assert_eq!(output.stdout, expected, "{output:?}");
+    assert!(output.status.success());
+}
