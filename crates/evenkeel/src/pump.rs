@@ -63,6 +63,10 @@ pub const QUEUE_MAX: usize = 4096;
 /// Observations taken into one step, so that one step stays short.
 const BATCH_MAX: usize = 1024;
 
+/// How old a decision may have grown while it was made durable, and still be acted on
+/// in the same turn. An append takes some milliseconds; a disk that stands still, minutes.
+const DECIDED_LATELY: Duration = Duration::from_secs(1);
+
 /// How the pump spends its time. The defaults are for use; tests hurry.
 #[derive(Debug, Clone)]
 pub struct Pace {
@@ -266,6 +270,7 @@ impl Pump {
             }
         }
         let events = step(&mut self.state, &self.policy, &inputs, now);
+        let decided = Instant::now();
         let trouble = |why: Option<&str>| self.publisher.tell_trouble(why);
         match self.store.append(&events, trouble, stop).await {
             Appended::Durable(revision) => {
@@ -283,7 +288,11 @@ impl Pump {
             }
             Appended::Stopped => return false,
         }
-        if let Some(channels) = channels {
+        // After a standstill of the journal it is decided anew before anything is done: what
+        // was right to end a minute ago may be nobody's trouble now.
+        if let Some(channels) = channels
+            && decided.elapsed() <= DECIDED_LATELY
+        {
             self.hands.hand_out(&self.state.record, channels);
         }
         true

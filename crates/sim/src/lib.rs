@@ -1,30 +1,45 @@
-//! The sim imagines: seeded worlds that drive the core and a journal in memory.
+//! Imagines: seeded worlds of jobs, databases and lock chains that drive the core and a
+//! journal, with everything that can go wrong between them.
 //!
-//! A world has jobs, databases, lock chains and an operator, and everything in it goes
-//! wrong: observations are late, lost and doubled, actions fail or are done twice, clocks
-//! are set, the journal refuses, the program dies at any moment. An oracle that knows what
-//! really is judges every decision. First there is trouble, and safety is checked; then
-//! peace, and whatever was begun has to come to its end.
+//! A world has a truth the core never sees: which run hangs, which works honestly, whose
+//! session holds what. Observations of it come late, twice, out of order or not at all;
+//! actions fail, take long, or are performed and then forgotten in a crash; clocks jump;
+//! the journal refuses for a while. An [`oracle`](mod@oracle) that knows the truth and the
+//! policy, and shares no code with the decisions, holds every request and every deed
+//! against the [invariants](oracle::INVARIANTS). When the faults stop, what must happen
+//! has to happen.
 //!
-//! What is real: the core, the journal in memory and its codec. What is imagined: the
-//! world, the guards' eyes and hands, and the pump, which here keeps the real one's order
-//! of doing things. The seed is the only source of randomness: the same seed, the same
-//! trace.
+//! The same seed gives the same trace, on every machine. [Canaries](canary) are bugs built
+//! in on purpose, each of which must be caught; [marks](marks) prove that the interesting
+//! situations were met at all.
 
-mod canaries;
-mod clock;
-mod faults;
+pub mod canary;
 mod hands;
-mod journal;
-mod marks;
-mod oracle;
+mod life;
+pub mod marks;
+pub mod oracle;
+mod policy;
 mod pump;
-mod report;
-mod shadow;
+mod sight;
 mod sim;
 mod trace;
 mod world;
 
-pub use canaries::Canary;
-pub use marks::Marks;
-pub use sim::{Counts, Options, Report, Violation, run};
+pub use sim::{Options, Report, Violation, run};
+
+use evenkeel_core::Timestamp;
+
+/// Milliseconds of simulated true time.
+pub(crate) type Ms = i64;
+
+pub(crate) const SECOND: Ms = 1_000;
+pub(crate) const MINUTE: Ms = 60 * SECOND;
+pub(crate) const HOUR: Ms = 60 * MINUTE;
+
+/// The moment every world begins.
+const EPOCH: Ms = 1_700_000_000_000;
+
+/// A moment of the world as a timestamp.
+pub(crate) fn at(ms: Ms) -> Timestamp {
+    Timestamp::from_millisecond(EPOCH + ms).unwrap_or(Timestamp::MAX)
+}

@@ -1,252 +1,142 @@
-//! Marks: situations that must have been reached, or a run proves little.
-//!
-//! A world that never blinds an observer says nothing about blindness. Each situation
-//! worth having has a name here; over the fixed seeds all of them must have been met
-//! (`tests/marks.rs`).
+//! Situations that must have been met: a simulation that never restarts in the middle of
+//! an action proves nothing about restarts.
 
 use std::collections::BTreeMap;
 
-use evenkeel_core::action::{ActionKind, Outcome};
-use evenkeel_core::event::{Event, What};
+use evenkeel_core::action::Outcome;
+use evenkeel_core::event::{Event, What, Withheld};
 use evenkeel_core::finding::FindingKind;
 use evenkeel_core::incident::IncidentStatus;
-use evenkeel_core::observation::{Order, Seen};
-use evenkeel_core::record::Record;
 
 /// How often each situation was met.
 #[derive(Debug, Clone, Default)]
 pub struct Marks(BTreeMap<String, u64>);
 
-/// Kinds of observation, by their place.
-const SEEN: &[&str] = &[
-    "schedule due",
-    "run start",
-    "run progress",
-    "run exit",
-    "product due",
-    "product report",
-    "lock waits",
-    "run backends",
-    "database load",
-    "sight",
-    "action outcome",
-    "message outcome",
-    "order",
-];
-
-/// Situations with a name of their own.
-const SITUATIONS: &[&str] = &[
-    "a picture is lost",
-    "an observation comes late",
-    "an observation comes twice",
-    "the clock jumps forwards",
-    "the clock jumps backwards",
-    "the journal refuses for a while",
-    "the journal is in doubt",
-    "a crash in the middle of nothing",
-    "a crash before the append",
-    "a crash after the append",
-    "a crash after the effect, before the outcome",
-    "an action fails",
-    "an action is not answered",
-    "a run cannot be killed",
-    "a shadow core is started",
-    "a shadow core decides otherwise",
-    "an incident is reopened",
-    "an incident is resolved",
-    "an action is stopped",
-    "a stop is lifted",
-    "actions are held",
-    "actions are released",
-    "a proposal is approved",
-    "a proposal is refused",
-    "a proposal expires",
-    "a proposal is no longer needed",
-    "a cancel gives way to the harder way",
-    "a slot is skipped",
-    "a run is started again",
-    "a product is delivered",
-    "withheld: watching",
-    "withheld: held",
-    "withheld: budget spent",
-    "withheld: too soon",
-    "withheld: stopped",
-    "withheld: not ours",
-];
-
 impl Marks {
-    pub(crate) fn hit(&mut self, name: &str) {
-        match self.0.get_mut(name) {
-            Some(count) => *count += 1,
-            None => {
-                self.0.insert(name.to_owned(), 1);
-            }
-        }
-    }
-
-    /// Adds those of another world.
-    pub fn add(&mut self, other: &Self) {
-        for (name, count) in &other.0 {
-            *self.0.entry(name.clone()).or_default() += count;
-        }
-    }
-
-    /// Every situation that should be met, with how often it was.
-    pub fn expected(&self) -> Vec<(String, u64)> {
-        let findings = FindingKind::ALL
+    /// Every situation that must be met within the seeds of a run of CI.
+    #[must_use]
+    pub fn required() -> Vec<String> {
+        let mut all: Vec<String> = FindingKind::ALL
             .iter()
-            .flat_map(|kind| [format!("{kind} opened"), format!("{kind} cleared")]);
-        let actions = ActionKind::ALL.iter().flat_map(|kind| {
-            let mut ways = vec![
-                format!("{kind} requested"),
-                format!("{kind} done"),
-                format!("{kind} nothing to do"),
-                format!("{kind} failed"),
-            ];
-            if *kind == ActionKind::EndBackend {
-                ways.push(format!("{kind} refused"));
-                ways.push(format!("{kind} proposed"));
-            }
-            ways
-        });
-        let seen = SEEN.iter().map(|kind| format!("seen: {kind}"));
-        let orders = [
-            "approve",
-            "refuse",
-            "hold",
-            "release",
-            "acknowledge",
-            "start",
-            "lift",
+            .flat_map(|kind| [format!("opened {kind}"), format!("cleared {kind}")])
+            .collect();
+        let others = [
+            "crash before append",
+            "crash after append",
+            "crash while performing",
+            "crash with an outcome on its way",
+            "journal refused",
+            "clock jumped forwards",
+            "clock jumped backwards",
+            "observation lost",
+            "observation late",
+            "observation twice",
+            "start_run done",
+            "start_run failed",
+            "end_run done",
+            "end_run failed",
+            "end_run nothing to do",
+            "end_backend done",
+            "end_backend failed",
+            "end_backend nothing to do",
+            "performed twice",
+            "proven",
+            "unproven",
+            "proposed",
+            "proposal approved",
+            "proposal refused",
+            "proposal came to nothing",
+            "withheld watching",
+            "withheld held",
+            "withheld budget spent",
+            "withheld too soon",
+            "withheld stopped",
+            "withheld not ours",
+            "incident reopened",
+            "incident resolved",
+            "slot skipped",
+            "retry",
+            "held",
+            "released",
+            "stop lifted",
+            "product delivered",
+            "pid used again",
+            "harm ended in time",
         ];
-        let orders = orders.iter().map(|order| format!("ordered: {order}"));
-        findings
-            .chain(actions)
-            .chain(seen)
-            .chain(orders)
-            .chain(SITUATIONS.iter().map(|name| (*name).to_owned()))
-            .map(|name| {
-                let count = self.0.get(&name).copied().unwrap_or_default();
-                (name, count)
-            })
-            .collect()
+        all.extend(others.map(str::to_owned));
+        all
     }
 
-    pub(crate) fn seen(&mut self, seen: &Seen) {
-        let place = match seen {
-            Seen::ScheduleDue(_) => 0,
-            Seen::RunStart(_) => 1,
-            Seen::RunProgress(_) => 2,
-            Seen::RunExit(_) => 3,
-            Seen::ProductDue(_) => 4,
-            Seen::ProductReport(_) => 5,
-            Seen::LockWaits(_) => 6,
-            Seen::RunBackends(_) => 7,
-            Seen::DatabaseLoad(_) => 8,
-            Seen::Sight(_) => 9,
-            Seen::ActionOutcome(_) => 10,
-            Seen::MessageOutcome(_) => 11,
-            Seen::Order(order) => {
-                let name = match order {
-                    Order::Approve { .. } => "ordered: approve",
-                    Order::Refuse { .. } => "ordered: refuse",
-                    Order::HoldActions { .. } => "ordered: hold",
-                    Order::ReleaseActions { .. } => "ordered: release",
-                    Order::Acknowledge { .. } => "ordered: acknowledge",
-                    Order::StartJob { .. } => "ordered: start",
-                    Order::LiftStop { .. } => "ordered: lift",
-                };
-                self.hit(name);
-                12
-            }
-        };
-        const NAMES: &[&str] = &[
-            "seen: schedule due",
-            "seen: run start",
-            "seen: run progress",
-            "seen: run exit",
-            "seen: product due",
-            "seen: product report",
-            "seen: lock waits",
-            "seen: run backends",
-            "seen: database load",
-            "seen: sight",
-            "seen: action outcome",
-            "seen: message outcome",
-            "seen: order",
-        ];
-        self.hit(NAMES[place]);
+    pub(crate) fn hit(&mut self, mark: impl Into<String>) {
+        *self.0.entry(mark.into()).or_default() += 1;
     }
 
-    pub(crate) fn event(&mut self, event: &Event, record: &Record) {
-        use evenkeel_core::event::Withheld;
+    /// Takes over what another run met.
+    pub fn add(&mut self, other: &Self) {
+        for (mark, count) in &other.0 {
+            *self.0.entry(mark.clone()).or_default() += count;
+        }
+    }
+
+    /// Required situations that were not met.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let mut required = Self::required();
+        required.retain(|mark| !self.0.contains_key(mark));
+        required
+    }
+
+    /// How often a situation was met.
+    #[must_use]
+    pub fn count(&self, mark: &str) -> u64 {
+        self.0.get(mark).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
         match &event.what {
-            What::FindingOpened { finding } => self.hit(&format!("{} opened", finding.key.kind)),
-            What::FindingCleared { key, .. } => self.hit(&format!("{} cleared", key.kind)),
+            What::FindingOpened { finding } => self.hit(format!("opened {}", finding.key.kind)),
+            What::FindingCleared { key, .. } => self.hit(format!("cleared {}", key.kind)),
+            What::IncidentStatusChanged { from, to, .. } => {
+                if *to == IncidentStatus::Resolved {
+                    self.hit("incident resolved");
+                } else if *from == IncidentStatus::Resolved {
+                    self.hit("incident reopened");
+                }
+            }
+            What::ActionProposed { .. } => self.hit("proposed"),
             What::ActionRequested {
-                action,
-                approved_by,
-            } => {
-                self.hit(&format!("{} requested", action.task.kind()));
-                if approved_by.is_some() {
-                    self.hit("a proposal is approved");
-                }
-                if matches!(
-                    action.task,
-                    evenkeel_core::action::Task::StartRun { attempt: 2.., .. }
-                ) {
-                    self.hit("a run is started again");
-                }
-            }
-            What::ActionProposed { action, .. } => {
-                self.hit(&format!("{} proposed", action.task.kind()));
-            }
-            What::ActionEnded {
-                action, outcome, ..
-            } => {
-                let kind = record
-                    .actions
-                    .get(action)
-                    .map(|state| state.action.task.kind());
-                let how = match outcome {
-                    Outcome::Done(_) => "done",
-                    Outcome::NothingToDo(_) => "nothing to do",
-                    Outcome::Refused(_) => "refused",
-                    Outcome::Failed(_) => "failed",
-                };
-                if let Some(kind) = kind {
-                    self.hit(&format!("{kind} {how}"));
-                }
-            }
-            What::ActionClosed { by, reason, .. } => self.hit(match (by, reason.as_str()) {
-                (Some(_), _) => "a proposal is refused",
-                (None, reason) if reason.contains("harder way") => {
-                    "a cancel gives way to the harder way"
-                }
-                (None, "it is no longer needed") => "a proposal is no longer needed",
-                (None, _) => "a proposal expires",
-            }),
+                approved_by: Some(_),
+                ..
+            } => self.hit("proposal approved"),
+            What::ActionClosed { by: Some(_), .. } => self.hit("proposal refused"),
+            What::ActionClosed { by: None, .. } => self.hit("proposal came to nothing"),
+            What::ActionProven { .. } => self.hit("proven"),
+            What::ActionUnproven { .. } => self.hit("unproven"),
             What::ActionWithheld { why, .. } => self.hit(match why {
-                Withheld::Watching => "withheld: watching",
-                Withheld::Held => "withheld: held",
-                Withheld::BudgetSpent => "withheld: budget spent",
-                Withheld::TooSoon => "withheld: too soon",
-                Withheld::Stopped => "withheld: stopped",
-                Withheld::NotOurs(_) => "withheld: not ours",
-                Withheld::Expired => "withheld: expired",
+                Withheld::Watching => "withheld watching",
+                Withheld::Held => "withheld held",
+                Withheld::BudgetSpent => "withheld budget spent",
+                Withheld::TooSoon => "withheld too soon",
+                Withheld::Stopped => "withheld stopped",
+                Withheld::NotOurs(_) => "withheld not ours",
+                Withheld::Expired => "withheld expired",
             }),
-            What::ActionUnproven { .. } => self.hit("an action is stopped"),
-            What::StopLifted { .. } => self.hit("a stop is lifted"),
-            What::ActionsHeld { .. } => self.hit("actions are held"),
-            What::ActionsReleased { .. } => self.hit("actions are released"),
-            What::SlotSkipped { .. } => self.hit("a slot is skipped"),
-            What::ProductDelivered { .. } => self.hit("a product is delivered"),
-            What::IncidentStatusChanged { from, to, .. } => match (from, to) {
-                (IncidentStatus::Resolved, _) => self.hit("an incident is reopened"),
-                (_, IncidentStatus::Resolved) => self.hit("an incident is resolved"),
-                _ => {}
-            },
+            What::SlotSkipped { .. } => self.hit("slot skipped"),
+            What::ActionsHeld { .. } => self.hit("held"),
+            What::ActionsReleased { .. } => self.hit("released"),
+            What::StopLifted { .. } => self.hit("stop lifted"),
+            What::ProductDelivered { .. } => self.hit("product delivered"),
             _ => {}
         }
+    }
+
+    pub(crate) fn outcome(&mut self, kind: &str, outcome: &Outcome) {
+        let how = match outcome {
+            Outcome::Done(_) => "done",
+            Outcome::NothingToDo(_) => "nothing to do",
+            Outcome::Refused(_) => "refused",
+            Outcome::Failed(_) => "failed",
+        };
+        self.hit(format!("{kind} {how}"));
     }
 }

@@ -1,249 +1,385 @@
-//! The oracle knows what really is, and what was configured, and judges what Evenkeel does.
-//!
-//! It shares no judgement with the core: it reads the journal, the policy and the world,
-//! and keeps books of its own. The first invariant that does not hold ends the world.
+//! Judges every request and every deed by the world's truth and the configuration, with
+//! nothing of the core's own reasoning.
 
-mod authority;
-mod honesty;
-mod innocence;
-mod liveness;
-mod memory;
-mod telling;
-
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::action::{Action, ActionKind};
+use evenkeel_core::action::{Action, ActionKind, EndHow, Task};
+use evenkeel_core::authority::Mode;
 use evenkeel_core::event::{Event, What};
-use evenkeel_core::finding::FindingKey;
+use evenkeel_core::finding::{FindingKey, FindingKind};
 use evenkeel_core::ids::{ActionId, IncidentId, JobId, MessageId, RunId};
-use evenkeel_core::observation::{Observation, Seen};
-use evenkeel_core::policy::Policy;
-use evenkeel_core::record::Record;
-use evenkeel_core::subject::Subject;
-use evenkeel_journal::{Entry, codec};
+use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::message::{Body, Message};
+use evenkeel_core::subject::{Backend, Subject};
+use evenkeel_core::time;
 
-use crate::clock::{Clock, Ms};
-use crate::world::World;
+use crate::policy::{BACKOFF, SORTS, role_may_be_ended};
+use crate::sim::Sim;
+use crate::world::{Life, Sess};
+use crate::{MINUTE, SECOND};
 
-/// What did not hold, and how.
-pub(crate) type Broken = (&'static str, String);
+/// A request is good for two minutes after it was decided; some seconds to perform it.
+const REQUEST_GOOD_FOR: crate::Ms = 130 * SECOND;
 
-/// What an invariant says.
-pub(crate) type Held = Result<(), Broken>;
+/// Every invariant: its name, and what it says.
+pub const INVARIANTS: &[(&str, &str)] = &[
+    (
+        "only-what-is-granted",
+        "Nothing is requested or performed that the configuration does not grant, or a person has not approved.",
+    ),
+    (
+        "only-what-was-named",
+        "Who is ended is the very session that was named: an ordinary one, of the guarded database, that holds others up or is left over from a run, and that the configuration lets be ended.",
+    ),
+    (
+        "innocent-runs-live",
+        "A run that works, however long and however slowly, is never ended before its deadline.",
+    ),
+    (
+        "journalled-first",
+        "Nothing is performed before its request is in the journal, word for word.",
+    ),
+    (
+        "budgets-hold",
+        "Within any window no more actions of a kind are requested than its budget, and none sooner than its interval.",
+    ),
+    (
+        "held-means-held",
+        "While actions are held, nothing that ends something, and no retry, is requested.",
+    ),
+    (
+        "a-stop-stops",
+        "After a failed proof the kind of action is not requested for its scope until a person lifts the stop.",
+    ),
+    (
+        "one-run-at-a-time",
+        "A run is started once, and never over a run of its job that is still alive.",
+    ),
+    (
+        "no-tight-loop",
+        "A failed run is tried again no sooner than its backoff, and no more often than its budget.",
+    ),
+    (
+        "fold-equals-live",
+        "The record folded from the journal equals the live one, always, and after every restart.",
+    ),
+    (
+        "resolved-means-over",
+        "No incident is resolved while a finding of it holds.",
+    ),
+    (
+        "paged-once",
+        "The operator is paged once for each finding of an incident, however often it is handed out.",
+    ),
+    (
+        "harm-ends",
+        "Without faults, harm by a session that may be ended is over within half a minute.",
+    ),
+    (
+        "all-comes-to-rest",
+        "When everything is well again, nothing stays open: no finding, incident, action or message.",
+    ),
+    ("journal", "The journal takes and gives what it promised."),
+];
 
-/// See the module.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Oracle {
-    pub(crate) broken: Option<Broken>,
-    /// The journal's entries, folded one by one.
-    folded: Record,
-    compared: u64,
-    /// Every action requested, with when it was decided; the newest.
-    requested: BTreeMap<ActionId, (Ms, Action)>,
-    proposed: BTreeMap<ActionId, Action>,
-    /// Requests by kind and scope: true time, keeper's time.
-    asked: BTreeMap<(ActionKind, Subject), VecDeque<(Ms, Timestamp)>>,
-    stopped: BTreeSet<(ActionKind, Subject)>,
+    /// Requests that are durable.
+    requested: BTreeMap<ActionId, Task>,
+    performed: BTreeSet<ActionId>,
+    ledger: BTreeMap<(ActionKind, Subject), Vec<(Timestamp, Task)>>,
+    proposed: BTreeSet<ActionId>,
     held: bool,
-    /// Findings that hold by the journal, with their incident.
-    open: BTreeMap<FindingKey, Option<IncidentId>>,
-    /// The newest slot taken of each job.
-    slots: BTreeMap<JobId, Timestamp>,
-    /// Runs whose start the core has been told.
-    told_starts: BTreeSet<RunId>,
-    /// Messages requested: when, and how often they were handed over.
-    messages: BTreeMap<MessageId, (Ms, u32)>,
-    /// When words were spoken about an incident.
-    words: BTreeMap<Option<IncidentId>, VecDeque<Ms>>,
-    spent_pages: BTreeMap<(JobId, Option<Timestamp>), u32>,
-    troubled: bool,
-    weather_since: Ms,
-    up_since: Ms,
+    stopped: BTreeSet<(ActionKind, Subject)>,
+    open_findings: BTreeMap<FindingKey, Option<IncidentId>>,
+    paged: BTreeMap<(IncidentId, FindingKey), MessageId>,
+    run_ended: BTreeMap<RunId, Timestamp>,
 }
 
-/// All an invariant may look at.
-#[derive(Clone, Copy)]
-pub(crate) struct Truth<'a> {
-    pub(crate) world: &'a World,
-    pub(crate) policy: &'a Policy,
-    pub(crate) clock: &'a Clock,
-    /// When it was decided.
-    pub(crate) t: Ms,
-    /// Since when the core that decided has had its memory.
-    pub(crate) knows_since: Ms,
-}
-
-impl Oracle {
-    pub(crate) fn hold(&mut self, held: Held) {
-        if let Err(broken) = held {
-            self.broken.get_or_insert(broken);
-        }
+impl Sim {
+    fn mode(&self, task: &Task) -> Mode {
+        let scope = task.scope();
+        self.policy.authority.grant(task.kind(), &scope).mode
     }
 
-    pub(crate) fn weather(&mut self, troubled: bool, t: Ms) {
-        self.troubled = troubled;
-        self.weather_since = t;
-    }
-
-    /// The program starts from what the journal holds.
-    pub(crate) fn started(&mut self, record: &Record, t: Ms) {
-        self.up_since = t;
-        // What a failed append left in the journal without being told is folded here too.
-        self.hold(same(record, &self.folded, "after a restart"));
-    }
-
-    /// What the core is told.
-    pub(crate) fn informed(&mut self, inputs: &[Observation], _t: Ms) {
-        for input in inputs {
-            if let Seen::RunStart(start) = &input.seen {
-                self.told_starts.insert(start.run.clone());
-                if self.told_starts.len() > 4000 {
-                    self.told_starts.pop_first();
-                }
-            }
-        }
-    }
-
-    /// These events are durable.
-    pub(crate) fn durable(
-        &mut self,
-        events: &[Event],
-        entries: &[Entry],
-        live: &Record,
-        truth: Truth<'_>,
-    ) {
-        for entry in entries {
-            if let Err(error) = codec::fold_in(&mut self.folded, entry) {
-                self.hold(Err(("entries_can_be_read", error.to_string())));
-            }
-        }
-        self.compared += 1;
-        let held = match self.compared % 8 {
-            0 => same(live, &self.folded, "after a step"),
-            _ => nearly_same(live, &self.folded),
-        };
-        self.hold(held);
+    /// What was decided is durable.
+    pub(crate) fn oracle_on_events(&mut self, events: &[Event]) {
         for event in events {
-            let held = self.judge(event, live, truth);
-            self.hold(held);
-            self.note(event, truth.t);
-        }
-    }
-
-    fn judge(&self, event: &Event, live: &Record, truth: Truth<'_>) -> Held {
-        match &event.what {
-            What::ActionRequested {
-                action,
-                approved_by,
-            } => self.may_request(action, approved_by.is_some(), event.at, truth),
-            What::ActionProven { action, .. } => self.proof_is_true(*action, truth),
-            What::FindingOpened { finding } => self.opened_means_so(&finding.key, truth),
-            What::FindingCleared { key, .. } => self.cleared_means_over(key, truth),
-            What::IncidentStatusChanged { incident, to, .. } => {
-                self.resolved_means_over(*incident, *to, truth)
-            }
-            What::MessageRequested { message } => self.few_words(message, live, truth.t),
-            _ => Ok(()),
-        }
-    }
-
-    fn note(&mut self, event: &Event, t: Ms) {
-        match &event.what {
-            What::ActionRequested { action, .. } => {
-                let key = (action.task.kind(), action.task.scope());
-                let times = self.asked.entry(key).or_default();
-                times.push_back((t, event.at));
-                if times.len() > 2000 {
-                    times.pop_front();
+            match &event.what {
+                What::ActionProposed { action, .. } => {
+                    self.oracle.proposed.insert(action.id);
                 }
-                self.requested.insert(action.id, (t, action.clone()));
-                if self.requested.len() > 4000 {
-                    self.requested.pop_first();
+                What::ActionRequested {
+                    action,
+                    approved_by,
+                } => self.on_request(event.at, action, approved_by.is_some()),
+                What::ActionsHeld { .. } => self.oracle.held = true,
+                What::ActionsReleased { .. } => self.oracle.held = false,
+                What::ActionUnproven { kind, scope, .. } => {
+                    self.oracle.stopped.insert((*kind, scope.clone()));
                 }
-                self.proposed.remove(&action.id);
+                What::StopLifted { kind, scope, .. } => {
+                    self.oracle.stopped.remove(&(*kind, scope.clone()));
+                }
+                What::FindingOpened { finding } => {
+                    self.oracle.open_findings.insert(finding.key.clone(), None);
+                }
+                What::FindingCleared { key, .. } => {
+                    self.oracle.open_findings.remove(key);
+                }
+                What::IncidentOpened {
+                    incident, finding, ..
+                } => self.joins(finding, *incident),
+                What::IncidentUpdated {
+                    incident,
+                    finding: Some(finding),
+                    ..
+                } => self.joins(finding, *incident),
+                What::IncidentStatusChanged {
+                    incident,
+                    to: IncidentStatus::Resolved,
+                    ..
+                } => {
+                    let holds = self.oracle.open_findings.iter();
+                    let still: Vec<String> = holds
+                        .filter(|(_, of)| **of == Some(*incident))
+                        .map(|(key, _)| key.to_string())
+                        .collect();
+                    if !still.is_empty() {
+                        self.violate(
+                            "resolved-means-over",
+                            &format!("{incident} is resolved while {} holds", still.join(", ")),
+                        );
+                    }
+                }
+                What::RunEnded { run, ended_at, .. } => {
+                    self.oracle.run_ended.insert(run.clone(), *ended_at);
+                }
+                _ => {}
             }
-            What::ActionProposed { action, .. } => {
-                self.proposed.insert(action.id, action.clone());
-            }
-            What::ActionClosed { action, .. } => {
-                self.proposed.remove(action);
-            }
-            What::ActionUnproven { kind, scope, .. } => {
-                self.stopped.insert((*kind, scope.clone()));
-            }
-            What::StopLifted { kind, scope, .. } => {
-                self.stopped.remove(&(*kind, scope.clone()));
-            }
-            What::ActionsHeld { .. } => self.held = true,
-            What::ActionsReleased { .. } => self.held = false,
-            What::FindingOpened { finding } => {
-                self.open.insert(finding.key.clone(), None);
-            }
-            What::FindingCleared { key, .. } => {
-                self.open.remove(key);
-            }
-            What::IncidentOpened {
-                incident, finding, ..
-            } => {
-                self.open.insert(finding.clone(), Some(*incident));
-            }
-            What::IncidentUpdated {
-                incident,
-                finding: Some(finding),
-                ..
-            } => {
-                self.open.insert(finding.clone(), Some(*incident));
-            }
-            What::SlotTaken { job, scheduled_at } => {
-                let newest = self.slots.entry(job.clone()).or_insert(*scheduled_at);
-                *newest = (*newest).max(*scheduled_at);
-            }
-            What::MessageRequested { message } => self.note_message(message, t),
-            What::MessageEnded { message, .. } => {
-                self.messages.remove(message);
-            }
-            _ => {}
         }
     }
-}
 
-/// The record folded from the journal equals the live one.
-fn same(live: &Record, folded: &Record, when: &str) -> Held {
-    const NAME: &str = "the_fold_equals_the_live_record";
-    nearly_same(live, folded)?;
-    let parts = [
-        ("incidents", live.incidents == folded.incidents),
-        ("actions", live.actions == folded.actions),
-        ("messages", live.messages == folded.messages),
-        ("runs", live.runs == folded.runs),
-        ("components", live.components == folded.components),
-        ("ledger", live.ledger == folded.ledger),
-    ];
-    match parts.iter().find(|(_, same)| !same) {
-        Some((part, _)) => Err((NAME, format!("{when} the {part} differ"))),
-        None if live != folded => Err((NAME, format!("{when} they differ"))),
-        None => Ok(()),
+    fn joins(&mut self, finding: &FindingKey, incident: IncidentId) {
+        if let Some(of) = self.oracle.open_findings.get_mut(finding) {
+            *of = Some(incident);
+        }
     }
-}
 
-/// The parts that are small, compared after every step.
-fn nearly_same(live: &Record, folded: &Record) -> Held {
-    let parts = [
-        ("revision", live.revision == folded.revision),
-        ("findings", live.findings == folded.findings),
-        ("open actions", live.open_actions == folded.open_actions),
-        ("open messages", live.open_messages == folded.open_messages),
-        ("jobs", live.jobs == folded.jobs),
-        ("kill switch", live.held == folded.held),
-        ("stops", live.stops == folded.stops),
-        ("numbers", live.last == folded.last),
-    ];
-    match parts.iter().find(|(_, same)| !same) {
-        Some((part, _)) => Err((
-            "the_fold_equals_the_live_record",
-            format!("the {part} differ"),
-        )),
-        None => Ok(()),
+    fn on_request(&mut self, when: Timestamp, action: &Action, approved: bool) {
+        let task = &action.task;
+        let (kind, scope) = (task.kind(), task.scope());
+        let said = format!("{}: {task}", action.id);
+        let granted = match self.mode(task) {
+            Mode::Act => true,
+            Mode::Propose => approved && self.oracle.proposed.contains(&action.id),
+            Mode::Watch => false,
+        };
+        if !granted {
+            self.violate("only-what-is-granted", &said);
+        }
+        let first_start = matches!(task, Task::StartRun { attempt: 1, .. });
+        if self.oracle.held && !first_start {
+            self.violate("held-means-held", &said);
+        }
+        let key = (kind, scope.clone());
+        if self.oracle.stopped.contains(&key) {
+            self.violate("a-stop-stops", &said);
+        }
+        let grant = self.policy.authority.grant(kind, &scope);
+        let ledger = self.oracle.ledger.entry(key).or_default();
+        let window = ledger
+            .iter()
+            .filter(|(at, _)| *at <= when && time::since(*at, when) < grant.window)
+            .count();
+        // The harder way with the very same session is part of the same act.
+        let same_act = |last: &Task| match (last, task) {
+            (
+                Task::EndBackend {
+                    backend: first,
+                    how: EndHow::Cancel,
+                    ..
+                },
+                Task::EndBackend {
+                    backend: second,
+                    how: EndHow::Terminate,
+                    ..
+                },
+            ) => first == second,
+            _ => false,
+        };
+        let too_soon = ledger.last().is_some_and(|(at, last)| {
+            *at <= when && time::since(*at, when) < grant.interval_min && !same_act(last)
+        });
+        ledger.push((when, task.clone()));
+        let over_budget = window + 1 > usize::try_from(grant.budget).unwrap_or(usize::MAX);
+        if !approved && over_budget {
+            let budget = grant.budget;
+            self.violate("budgets-hold", &format!("{said} is one more than {budget}"));
+        } else if !approved && too_soon {
+            self.violate("budgets-hold", &format!("{said} comes too soon"));
+        }
+        if let Task::StartRun {
+            run, job, attempt, ..
+        } = task
+        {
+            self.on_retry(when, run, job, *attempt);
+        }
+        self.oracle.requested.insert(action.id, task.clone());
+    }
+
+    fn on_retry(&mut self, when: Timestamp, run: &RunId, job: &JobId, attempt: u32) {
+        if attempt == 1 {
+            return;
+        }
+        self.marks.hit("retry");
+        let budget = SORTS
+            .iter()
+            .find(|sort| sort.job == job.as_str())
+            .map_or(0, |sort| sort.retries);
+        if attempt > budget + 1 {
+            self.violate("no-tight-loop", &format!("{run} is one attempt too many"));
+        }
+        let name = run.as_str();
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let before = RunId::from(format!("{stem}{}", attempt - 1));
+        let ended = self.oracle.run_ended.get(&before).copied();
+        let too_soon =
+            ended.is_some_and(|ended| ended <= when && time::since(ended, when) < BACKOFF);
+        if too_soon {
+            self.violate(
+                "no-tight-loop",
+                &format!("{run} comes sooner than its backoff"),
+            );
+        }
+    }
+
+    /// An action is about to be performed.
+    pub(crate) fn oracle_on_perform(&mut self, action: &Action) {
+        let said = format!("{}: {}", action.id, action.task);
+        match self.oracle.requested.get(&action.id) {
+            Some(task) if *task == action.task => {}
+            Some(_) => self.violate(
+                "journalled-first",
+                &format!("{said} is not what was requested"),
+            ),
+            None => self.violate("journalled-first", &said),
+        }
+        if !self.oracle.performed.insert(action.id) {
+            self.marks.hit("performed twice");
+        }
+        if let Task::EndRun { run, .. } = &action.task {
+            self.on_end_run(run, &said);
+        }
+    }
+
+    fn on_end_run(&mut self, id: &RunId, said: &str) {
+        let Some(run) = self.world.runs.get(id) else {
+            return;
+        };
+        let sort = SORTS.iter().find(|sort| sort.job == run.job.as_str());
+        let minutes = sort.map_or(0, |sort| sort.deadline_min);
+        let deadline = i64::try_from(minutes).unwrap_or_default() * MINUTE;
+        let honest = sort.is_some_and(|sort| sort.honest);
+        // Some clocks jumped: then past the deadline is what the wall clock says.
+        let worked = (self.now - run.started).max(self.now + self.offset - run.started);
+        let in_time = worked < deadline || honest && worked < deadline + 600 * MINUTE;
+        let works = run.life != Life::Hangs && !run.broken && run.ended.is_none();
+        if works && in_time && !self.jumped_lately() {
+            let text = format!("{said}: it works, for {} min so far", worked / MINUTE);
+            self.violate("innocent-runs-live", &text);
+        }
+    }
+
+    /// A session is about to be cancelled or ended.
+    pub(crate) fn oracle_on_end(&mut self, named: &Backend, sess: &Sess) {
+        let session = &sess.session;
+        let who = format!("pid {} of role {}", session.backend.pid, session.role);
+        if session.backend != *named {
+            self.violate("only-what-was-named", &format!("{who} is not {named}"));
+            return;
+        }
+        if session.superuser || !session.in_scope || session.backend_type != "client backend" {
+            self.violate("only-what-was-named", &format!("{who} is nobody's to end"));
+        }
+        let left_over = session
+            .run
+            .as_ref()
+            .and_then(|run| self.world.runs.get(run))
+            .is_none_or(|run| !run.is_alive());
+        let stray = session.run.is_some() && left_over;
+        let held_up = self.world.held_up.get(named).copied();
+        let held_up = held_up.is_some_and(|when| self.now - when < REQUEST_GOOD_FOR);
+        if !stray && !held_up {
+            self.violate("only-what-was-named", &format!("{who} holds nobody up"));
+        }
+        if session.run.is_none() && !role_may_be_ended(&session.role) {
+            self.violate("only-what-was-named", &format!("{who} may not be ended"));
+        }
+    }
+
+    /// A run is about to begin.
+    pub(crate) fn oracle_on_start(&mut self, id: &RunId, job: &JobId) {
+        if self.world.runs.contains_key(id) {
+            self.violate("one-run-at-a-time", &format!("{id} is started twice"));
+        }
+        let other = self
+            .world
+            .runs
+            .iter()
+            .find(|(other, run)| run.job == *job && run.is_alive() && *other != id);
+        if let Some((other, _)) = other {
+            let text = format!("{id} is started over {other}");
+            self.violate("one-run-at-a-time", &text);
+        }
+    }
+
+    /// A message is handed out; after a crash perhaps once more.
+    pub(crate) fn oracle_on_message(&mut self, message: &Message) {
+        let Body::Operator {
+            headline,
+            finding: Some(finding),
+            ..
+        } = &message.body
+        else {
+            return;
+        };
+        let Some(incident) = message.incident else {
+            return;
+        };
+        // Each proposal is a question of its own; each action that did not help another.
+        let asks = headline.contains("waits for your word");
+        if asks || finding.kind == FindingKind::ActionDidNotHelp {
+            return;
+        }
+        let known = self
+            .oracle
+            .paged
+            .entry((incident, finding.clone()))
+            .or_insert(message.id);
+        if *known != message.id {
+            let text = format!("{} pages for {finding} of {incident} again", message.id);
+            self.violate("paged-once", &text);
+        }
+    }
+
+    /// When everything has been well for a while, nothing is open any more.
+    pub(crate) fn oracle_at_rest(&mut self) {
+        let record = &self.pump.state.record;
+        let mut open: Vec<String> = Vec::new();
+        open.extend(record.findings.keys().map(ToString::to_string));
+        open.extend(record.open_actions.iter().map(ToString::to_string));
+        open.extend(record.open_messages.iter().map(ToString::to_string));
+        let incidents = record.incidents.values();
+        open.extend(
+            incidents
+                .filter(|incident| incident.status != IncidentStatus::Resolved)
+                .map(|incident| format!("{} ({})", incident.id, incident.title)),
+        );
+        if !open.is_empty() {
+            let text = format!("still open: {}", open.join(", "));
+            self.violate("all-comes-to-rest", &text);
+        }
     }
 }

@@ -1,354 +1,322 @@
-//! The program's pump, as far as the world can tell it from the real one.
-//!
-//! The real pump (`crates/evenkeel/src/pump.rs`) is tied to a runtime and to the clock of
-//! the machine; this one keeps its order of doing things and nothing else: gather, step,
-//! append, publish, hand out. Nothing is handed out before it is durable; what is
-//! unfinished is found in the record; while the journal refuses, the batch is kept and
-//! nothing is stepped; a journal in doubt is folded anew.
+//! The pump, mirrored step by step: gather, decide, append, then hand out; after a crash
+//! the record is folded from the journal, and what is unfinished is found in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use evenkeel_core::Timestamp;
-use evenkeel_core::action::{Action, Task};
+use evenkeel_core::action::Action;
 use evenkeel_core::event::{Event, What};
-use evenkeel_core::ids::{ActionId, JobId, MessageId, RunId};
-use evenkeel_core::observation::{Observation, Seen};
-use evenkeel_core::record::{Phase, Record};
+use evenkeel_core::ids::{ActionId, MessageId};
+use evenkeel_core::observation::{ActionOutcome, MessageOutcome, Observation, Seen};
+use evenkeel_core::record::Record;
 use evenkeel_core::step::{State, step};
+use evenkeel_journal::{Journal, MemoryJournal, Revision, codec};
 
-use crate::canaries::Canary;
-use crate::clock::{Ms, SECOND, ms};
-use crate::journal::Answer;
-use crate::oracle::Truth;
+use crate::canary::Canary;
 use crate::sim::{Happening, Sim};
-use crate::world::observers::Told;
+use crate::{Ms, SECOND};
 
-/// The longest time between two steps.
-const TICK: Ms = 5 * SECOND;
-/// The shortest time between a step and the next one that only time asks for.
-const REST: Ms = 20;
-/// Actions under way at once.
-const ACTIONS_AT_ONCE: usize = 16;
-/// Messages under way at once.
-const MESSAGES_AT_ONCE: usize = 4;
+/// The longest time between two steps; the core loses track of time after 30 s.
+const TICK: Ms = 20 * SECOND;
+/// Appends between two comparisons of the folded record with the live one.
+const COMPARED_EVERY: u64 = 8;
+/// Events between two snapshots.
+const SNAPSHOT_EVERY: u64 = 400;
 
-/// One incarnation of the program.
-#[derive(Debug)]
 pub(crate) struct Pump {
+    pub(crate) up: bool,
+    pub(crate) boot: u64,
     pub(crate) state: State,
-    pub(crate) told: Told,
-    pub(crate) watchlist: Watchlist,
-    pub(crate) actions: BTreeSet<ActionId>,
-    pub(crate) messages: BTreeSet<MessageId>,
+    pub(crate) journal: MemoryJournal,
+    /// The record as the journal's own entries fold.
+    shadow: Record,
     queue: Vec<Observation>,
-    /// A batch the journal has not taken yet, and what it was decided on.
-    waiting: Option<(Vec<Event>, Vec<Observation>)>,
-    backoff: Ms,
-    rebuilds: u32,
-    last_now: Timestamp,
-    wake_at: Ms,
-    /// When the newest batch was decided, in true time.
+    /// Decided and not yet durable: the journal refuses.
+    waiting: Vec<Event>,
+    pub(crate) refuses_until: Ms,
+    in_hand: BTreeSet<ActionId>,
+    messages: BTreeSet<MessageId>,
+    snapshot_at: u64,
+    appends: u64,
+    /// When the newest step was.
     decided_at: Ms,
 }
 
-/// What observers need to know of the record.
-#[derive(Debug, Default)]
-pub(crate) struct Watchlist {
-    pub(crate) open: BTreeMap<RunId, (JobId, Timestamp)>,
-    pub(crate) ended: BTreeSet<RunId>,
-    pub(crate) last_slots: BTreeMap<JobId, Timestamp>,
-    pub(crate) last_due: BTreeMap<JobId, Timestamp>,
-}
-
-impl Watchlist {
-    fn of(record: &Record) -> Self {
-        let mut list = Self::default();
-        for (run, state) in &record.runs {
-            if state.ended.is_none() {
-                let since = state.started_at.unwrap_or(state.requested_at);
-                list.open.insert(run.clone(), (state.job.clone(), since));
-            } else {
-                list.ended.insert(run.clone());
-            }
-        }
-        for (job, state) in &record.jobs {
-            list.last_slots
-                .extend(state.last_slot.map(|at| (job.clone(), at)));
-            list.last_due
-                .extend(state.last_due.map(|at| (job.clone(), at)));
-        }
-        list
-    }
-}
-
 impl Pump {
-    pub(crate) fn new(record: Record) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            watchlist: Watchlist::of(&record),
-            state: State::after_restart(record),
-            told: Told::default(),
-            actions: BTreeSet::new(),
-            messages: BTreeSet::new(),
+            up: true,
+            boot: 0,
+            state: State::default(),
+            journal: MemoryJournal::new(),
+            shadow: Record::default(),
             queue: Vec::new(),
-            waiting: None,
-            backoff: 100,
-            rebuilds: 0,
-            last_now: Timestamp::MIN,
-            wake_at: Ms::MAX,
+            waiting: Vec::new(),
+            refuses_until: 0,
+            in_hand: BTreeSet::new(),
+            messages: BTreeSet::new(),
+            snapshot_at: 0,
+            appends: 0,
             decided_at: 0,
         }
-    }
-
-    /// Small steps backwards are waited out; larger ones are the core's to notice.
-    fn now(&mut self, wall: Timestamp) -> Timestamp {
-        if wall >= self.last_now || ms(self.last_now) - ms(wall) > 1000 {
-            self.last_now = wall;
-        }
-        self.last_now
     }
 }
 
 impl Sim {
-    pub(crate) fn start_program(&mut self) {
-        self.epoch += 1;
-        let record = self.journal.fold();
-        self.oracle.started(&record, self.t);
-        self.counts.restarts += 1;
-        self.counts.up_since = self.t;
-        self.note(|| format!("program: starts at revision {}", record.revision));
-        self.pump = Some(Pump::new(record));
-        self.start_observers();
-        self.wake(self.t);
-    }
-
-    pub(crate) fn arrives(&mut self, observation: Observation) {
-        let Some(pump) = &mut self.pump else {
-            return;
-        };
-        pump.queue.push(observation);
-        let soon = self.t + self.rng.i64(1..30);
-        self.wake(soon);
-    }
-
-    fn wake(&mut self, at: Ms) {
-        let epoch = self.epoch;
-        if let Some(pump) = &mut self.pump
-            && at < pump.wake_at
-        {
-            pump.wake_at = at;
-            self.at(at, Happening::Wake(epoch));
-        }
-    }
-
-    pub(crate) fn wakes(&mut self, epoch: u64) {
-        if epoch != self.epoch {
-            return;
-        }
-        let Some(mut pump) = self.pump.take() else {
-            return;
-        };
-        if pump.wake_at > self.t {
-            self.pump = Some(pump);
-            return;
-        }
-        pump.wake_at = Ms::MAX;
-        let lives = self.turn(&mut pump);
-        if !lives {
-            return;
-        }
-        let next = match (&pump.waiting, pump.state.next_step_at(&self.core_policy)) {
-            (Some(_), _) => pump.backoff,
-            (None, Some(at)) => (ms(at) - ms(self.clock.wall(self.t))).clamp(REST, TICK),
-            (None, None) => TICK,
-        };
-        let soon = if pump.queue.is_empty() { next } else { 1 };
-        self.pump = Some(pump);
-        self.wake(self.t + soon);
-    }
-
-    /// One turn. False when the program died in it.
-    fn turn(&mut self, pump: &mut Pump) -> bool {
-        let (events, inputs) = match pump.waiting.take() {
-            Some(kept) => kept,
-            None => {
-                let inputs = std::mem::take(&mut pump.queue);
-                for observation in &inputs {
-                    self.marks.seen(&observation.seen);
-                }
-                let now = pump.now(self.clock.wall(self.t));
-                self.oracle.informed(&inputs, self.t);
-                let events = self.decide(pump, &inputs, now);
-                self.counts.steps += 1;
-                pump.decided_at = self.t;
-                (events, inputs)
+    pub(crate) fn deliver(&mut self, observation: Observation) {
+        if self.pump.up {
+            self.pump.queue.push(observation);
+            if !self.more_arrives_now() {
+                self.turn();
             }
-        };
-        if self.canary == Some(Canary::ActsBeforeItIsWritten) {
-            self.hand_out(pump);
         }
-        if !events.is_empty() && self.dies_here("before the append") {
+    }
+
+    /// One turn of the pump.
+    pub(crate) fn turn(&mut self) {
+        if !self.pump.up {
+            return;
+        }
+        if self.pump.waiting.is_empty() {
+            let inputs = std::mem::take(&mut self.pump.queue);
+            let now = self.wall();
+            if self.canary == Some(Canary::IgnoreHold) {
+                self.pump.state.record.held = None;
+            }
+            if self.canary == Some(Canary::IgnoreStop) {
+                self.pump.state.record.stops.clear();
+            }
+            let events = step(&mut self.pump.state, &self.core_policy, &inputs, now);
+            self.pump.waiting = events;
+            self.pump.decided_at = self.now;
+        }
+        if !self.append() {
+            return;
+        }
+        if self.now - self.pump.decided_at <= SECOND {
+            self.hand_out();
+        } else {
+            // The journal stood still meanwhile: first it is decided anew.
+            self.plan(self.now, Happening::Wake);
+        }
+        let next = self.pump.state.next_step_at(&self.core_policy);
+        let tick = self.now + TICK;
+        let wake = next.map_or(tick, |next| {
+            let wait = next.duration_since(self.wall()).as_millis();
+            self.now + Ms::try_from(wait).unwrap_or(TICK).clamp(20, TICK)
+        });
+        if wake < self.wake_at || self.wake_at <= self.now {
+            self.wake_at = wake;
+            self.plan(wake, Happening::Wake);
+        }
+    }
+
+    /// Makes what was decided durable; false where that is not so.
+    fn append(&mut self) -> bool {
+        if self.pump.waiting.is_empty() {
+            return true;
+        }
+        if self.pump.refuses_until > self.now {
+            self.marks.hit("journal refused");
+            self.plan(self.pump.refuses_until, Happening::Wake);
             return false;
         }
-        match self.journal.append(&events, &mut self.rng, self.t) {
-            Answer::Durable => {
-                pump.backoff = 100;
-                pump.rebuilds = 0;
-                self.took(pump, &events);
-                if !events.is_empty() && self.dies_here("after the append") {
-                    return false;
+        if self.faults && self.rng.u32(..1500) == 0 {
+            self.marks.hit("crash before append");
+            self.crash();
+            return false;
+        }
+        let events = std::mem::take(&mut self.pump.waiting);
+        if self.canary == Some(Canary::PerformBeforeDurable) {
+            for event in &events {
+                if let What::ActionRequested { action, .. } = &event.what {
+                    let action = action.clone();
+                    self.performing(&action);
                 }
-                self.hand_out(pump);
             }
-            Answer::NotNow => {
-                self.marks.hit("the journal refuses for a while");
-                pump.waiting = Some((events, inputs));
-                pump.backoff = (pump.backoff * 2).min(TICK);
+        }
+        let drafts: Vec<_> = events.iter().map(codec::encode).collect();
+        let before = Revision(self.pump.shadow.revision);
+        let appended = self.pump.journal.append(before, &drafts);
+        match appended {
+            Ok(revision) => self.pump.state.record.revision = revision.0,
+            Err(error) => {
+                self.violate("journal", &format!("an append was refused: {error}"));
+                return false;
             }
-            Answer::InDoubt { written } => {
-                self.marks.hit("the journal is in doubt");
-                if written {
-                    self.events_are_durable(pump, &events);
-                }
-                let record = self.journal.fold();
-                self.counts.up_since = self.t;
-                self.oracle.started(&record, self.t);
-                pump.state = State::after_restart(record);
-                pump.watchlist = Watchlist::of(&pump.state.record);
-                pump.rebuilds += 1;
-                if pump.rebuilds <= 1 {
-                    let mut carried: Vec<Observation> =
-                        inputs.into_iter().filter(is_fact).collect();
-                    carried.append(&mut pump.queue);
-                    pump.queue = carried;
-                } else {
-                    let_go(pump, &inputs);
+        }
+        let entries = self
+            .pump
+            .journal
+            .read(before, drafts.len())
+            .unwrap_or_default();
+        for entry in &entries {
+            let forgotten =
+                self.canary == Some(Canary::FoldForgets) && entry.kind == "finding_cleared";
+            if forgotten {
+                self.pump.shadow.revision = entry.revision.0;
+            } else if let Err(error) = codec::fold_in(&mut self.pump.shadow, entry) {
+                self.violate("fold-equals-live", &error.to_string());
+            }
+        }
+        let tampers = matches!(self.canary, Some(Canary::IgnoreHold | Canary::IgnoreStop));
+        // Comparing costs what there is, not what changed: every so often, and always
+        // before and after a restart. A record that has gone its own way stays apart.
+        self.pump.appends += 1;
+        let compares = self.pump.appends.is_multiple_of(COMPARED_EVERY);
+        if compares && self.pump.shadow != self.pump.state.record && !tampers {
+            self.violate(
+                "fold-equals-live",
+                "the record folded from the journal is not the live one",
+            );
+        }
+        for event in &events {
+            self.trace_event(event);
+            self.marks.event(event);
+        }
+        self.oracle_on_events(&events);
+        if self.faults && self.rng.u32(..1500) == 0 {
+            self.marks.hit("crash after append");
+            self.crash();
+            return false;
+        }
+        if self.pump.shadow.revision - self.pump.snapshot_at > SNAPSHOT_EVERY {
+            self.pump.snapshot_at = self.pump.shadow.revision;
+            if let Ok(snapshot) = codec::snapshot(&self.pump.shadow) {
+                let saved = self.pump.journal.save_snapshot(&snapshot);
+                if let Err(error) = saved {
+                    self.violate("journal", &format!("a snapshot was refused: {error}"));
                 }
             }
         }
         true
     }
 
-    fn decide(&mut self, pump: &mut Pump, inputs: &[Observation], now: Timestamp) -> Vec<Event> {
-        let shadows = self.shadow_decides(pump.state.record.revision, inputs, now);
-        let overheard = match self.canary {
-            Some(Canary::OverhearsTheHold) => pump.state.record.held.take(),
-            _ => None,
-        };
-        let mut events = step(&mut pump.state, &self.core_policy, inputs, now);
-        if overheard.is_some()
-            && !events
-                .iter()
-                .any(|event| matches!(event.what, What::ActionsHeld { .. }))
-        {
-            pump.state.record.held = overheard;
+    fn hand_out(&mut self) {
+        let record = &self.pump.state.record;
+        let wanted: Vec<Action> = record.to_perform().cloned().collect();
+        let open_messages: Vec<_> = record
+            .open_messages
+            .iter()
+            .filter_map(|id| record.messages.get(id))
+            .map(|state| state.message.clone())
+            .collect();
+        let ids: BTreeSet<ActionId> = wanted.iter().map(|action| action.id).collect();
+        self.pump.in_hand.retain(|id| ids.contains(id));
+        let boot = self.pump.boot;
+        for action in wanted {
+            if self.pump.in_hand.insert(action.id) {
+                let delay = self.rng.i64(2..400);
+                self.plan(self.now + delay, Happening::Perform(Box::new(action), boot));
+            }
         }
-        self.compare_shadow(shadows, &events);
-        if let Some(canary) = self.canary {
-            canary.spoil_decision(&mut pump.state, &mut events, &self.world, now);
+        for message in open_messages {
+            if self.pump.messages.insert(message.id) {
+                self.oracle_on_message(&message);
+                let delay = self.rng.i64(5..3_000);
+                self.plan(self.now + delay, Happening::Told(message.id, boot));
+            }
         }
-        events
     }
 
-    /// The events are durable: the record is what it says.
-    fn took(&mut self, pump: &mut Pump, events: &[Event]) {
-        if events.is_empty() {
+    /// An action's turn has come, unless the server it was handed out by is gone.
+    pub(crate) fn perform_now(&mut self, action: &Action, boot: u64) {
+        if boot != self.pump.boot || !self.pump.up {
             return;
         }
-        self.events_are_durable(pump, events);
-        pump.watchlist = Watchlist::of(&pump.state.record);
-    }
-
-    fn events_are_durable(&mut self, pump: &Pump, events: &[Event]) {
-        for event in events {
-            self.note(|| crate::trace::sentence(event));
-            self.marks.event(event, &pump.state.record);
+        let outcome = self.performing(action);
+        if self.faults && self.rng.u32(..60) == 0 {
+            self.marks.hit("crash while performing");
+            self.crash();
+            return;
         }
-        self.counts.events += events.len() as u64;
-        let folded = self.journal.entries_after_look();
-        let truth = Truth {
-            world: &self.world,
-            policy: &self.policy,
-            clock: &self.clock,
-            t: pump.decided_at,
-            knows_since: self.counts.up_since,
+        let told = ActionOutcome {
+            action: action.id,
+            outcome,
+            evidence: None,
         };
-        self.oracle
-            .durable(events, &folded, &pump.state.record, truth);
+        let delay = self.rng.i64(1..1_500);
+        self.plan(self.now + delay, Happening::Outcome(Box::new(told), boot));
     }
 
-    /// Takes up what the record wants done and is not in hand.
-    fn hand_out(&mut self, pump: &mut Pump) {
-        let record = &pump.state.record;
-        let wanted: Vec<ActionId> = requested(record).map(|action| action.id).collect();
-        pump.actions.retain(|id| wanted.contains(id));
-        pump.messages.retain(|id| record.open_messages.contains(id));
-        let mut taken = Vec::new();
-        let fresh: Vec<ActionId> = record.to_perform().map(|action| action.id).collect();
-        for id in fresh {
-            if pump.actions.len() >= ACTIONS_AT_ONCE {
-                self.marks.hit("more actions than hands");
-                break;
-            }
-            if pump.actions.insert(id)
-                && let Some(state) = record.actions.get(&id)
-            {
-                taken.push(state.action.clone());
-            }
-        }
-        let mut words = Vec::new();
-        for id in &record.open_messages {
-            if pump.messages.len() >= MESSAGES_AT_ONCE {
-                break;
-            }
-            if pump.messages.insert(*id) {
-                words.push(*id);
-            }
-        }
-        let held = record.held.is_some();
-        for action in taken {
-            let first = matches!(action.task, Task::StartRun { attempt: 1, .. });
-            self.oracle.handed_out(&action, held && !first, self.t);
-            self.performs(action);
-        }
-        for id in words {
-            self.tells(id);
+    /// Holds the deed against the invariants, and does it.
+    pub(crate) fn performing(&mut self, action: &Action) -> evenkeel_core::action::Outcome {
+        self.oracle_on_perform(action);
+        let outcome = self.perform(action);
+        self.marks.outcome(action.task.kind().as_str(), &outcome);
+        let line = format!("{} {}: {}", action.id, action.task, outcome.text());
+        self.trace.line(self.now, &line);
+        outcome
+    }
+
+    pub(crate) fn outcome(&mut self, told: ActionOutcome, boot: u64) {
+        if boot == self.pump.boot {
+            self.tell_now(Seen::ActionOutcome(told));
+        } else {
+            self.marks.hit("crash with an outcome on its way");
         }
     }
-}
 
-/// Actions that are to be performed, oldest first.
-fn requested(record: &Record) -> impl Iterator<Item = &Action> {
-    record
-        .open_actions
-        .iter()
-        .filter_map(|id| record.actions.get(id))
-        .filter(|state| matches!(state.phase, Phase::Requested { .. }))
-        .map(|state| &state.action)
-}
-
-/// Outcomes that could not be written: what they belong to is found again.
-fn let_go(pump: &mut Pump, given_up: &[Observation]) {
-    for observation in given_up {
-        match &observation.seen {
-            Seen::ActionOutcome(outcome) => {
-                pump.actions.remove(&outcome.action);
-            }
-            Seen::MessageOutcome(outcome) => {
-                pump.messages.remove(&outcome.message);
-            }
-            _ => {}
+    pub(crate) fn told(&mut self, id: MessageId, boot: u64) {
+        if boot == self.pump.boot {
+            let failed = self.faults && self.rng.u32(..10) == 0;
+            let outcome = if failed {
+                evenkeel_core::action::Outcome::Failed("no answer".into())
+            } else {
+                evenkeel_core::action::Outcome::Done("told".into())
+            };
+            self.pump.messages.remove(&id);
+            self.tell_now(Seen::MessageOutcome(MessageOutcome {
+                message: id,
+                outcome,
+            }));
         }
     }
-}
 
-/// Whether it is said once. The others are whole pictures, and are seen again.
-fn is_fact(observation: &Observation) -> bool {
-    !matches!(
-        observation.seen,
-        Seen::RunProgress(_)
-            | Seen::ProductReport(_)
-            | Seen::LockWaits(_)
-            | Seen::RunBackends(_)
-            | Seen::DatabaseLoad(_)
-    )
+    /// The server is gone, with everything it only had in memory.
+    pub(crate) fn crash(&mut self) {
+        if !self.pump.up {
+            return;
+        }
+        self.trace.line(self.now, "the server is gone");
+        self.pump.up = false;
+        self.pump.boot += 1;
+        self.pump.queue.clear();
+        self.pump.waiting.clear();
+        self.pump.in_hand.clear();
+        self.pump.messages.clear();
+        let away = self.rng.i64(500..60 * SECOND);
+        self.plan(self.now + away, Happening::Restart);
+    }
+
+    pub(crate) fn restart(&mut self) {
+        if self.pump.up {
+            return;
+        }
+        match codec::fold(&self.pump.journal) {
+            Ok(folded) => {
+                if folded.record != self.pump.shadow && self.canary != Some(Canary::FoldForgets) {
+                    self.violate(
+                        "fold-equals-live",
+                        "the record folded at the restart is not the one that was durable",
+                    );
+                }
+                self.pump.state = State::after_restart(folded.record);
+            }
+            Err(error) => {
+                self.violate("journal", &format!("it could not be folded: {error}"));
+                return;
+            }
+        }
+        self.pump.up = true;
+        // Guards begin anew: they tell everything again that the record does not know.
+        for run in self.world.runs.values_mut() {
+            run.told_start = false;
+            run.told_end = false;
+        }
+        self.told_blind.clear();
+        self.slot_told.clear();
+        self.trace.line(self.now, "the server is back");
+        self.look_soon();
+        self.turn();
+    }
 }

@@ -1,310 +1,469 @@
-//! One seed's world, from its first moment to its last.
-//!
-//! Time jumps from one happening to the next; nothing happens in between. Everything
-//! random comes from the seed, so that a world can be had again.
+//! One seeded run: the agenda of what happens when, first with faults, then without.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::io::Write;
 
-use evenkeel_core::action::Action;
-use evenkeel_core::ids::{DatabaseId, RunId};
-use evenkeel_core::observation::{Exit, Observation};
+use evenkeel_core::Timestamp;
+use evenkeel_core::action::{Action, ActionKind};
+use evenkeel_core::authority::Mode;
+use evenkeel_core::event::Event;
+use evenkeel_core::ids::{DatabaseId, JobId, MessageId, RunId};
+use evenkeel_core::observation::{
+    ActionOutcome, Exit, Observation, Order, Origin, Seen, SessionState,
+};
 use evenkeel_core::policy::Policy;
-use evenkeel_core::subject::Backend;
 
-use crate::canaries::Canary;
-use crate::clock::{Clock, HOUR, MINUTE, Ms, SECOND, say};
-use crate::faults::Weather;
-use crate::hands::Fate;
-use crate::journal::Faulty;
+use crate::canary::Canary;
 use crate::marks::Marks;
-use crate::oracle::{Oracle, Truth};
+use crate::oracle::Oracle;
+use crate::policy::{MAIN, SORTS, WATCHED, policy};
 use crate::pump::Pump;
 use crate::trace::Trace;
-use crate::world::World;
-use crate::world::setup;
+use crate::world::{Life, World};
+use crate::{HOUR, MINUTE, Ms, SECOND, at};
 
-/// Which world, and for how long.
-#[derive(Debug, Clone)]
+/// What to simulate.
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// What everything random is made of.
+    /// Same seed, same world.
     pub seed: u64,
-    /// Simulated hours; a chapter that has begun is not cut short by more than its end.
+    /// Simulated hours with faults; quiet ones follow.
     pub hours: u64,
-    /// A deliberate bug.
+    /// A built-in bug.
     pub canary: Option<Canary>,
-    /// Say each line of the trace aloud.
-    pub aloud: bool,
+    /// Whether every line of the trace is printed.
+    pub prints: bool,
 }
 
-/// What became of a world.
+/// What a run came to.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Its seed.
+    /// The seed.
     pub seed: u64,
-    /// Simulated time, milliseconds.
-    pub simulated_ms: i64,
-    /// What was counted.
-    pub counts: Counts,
-    /// One number for all that happened.
-    pub trace_hash: u64,
-    /// Situations that were reached.
-    pub marks: Marks,
-    /// The invariant that did not hold, if one did not.
-    pub violation: Option<Violation>,
-    /// Real time it took.
-    pub took: Duration,
-}
-
-/// What was counted.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Counts {
-    /// Happenings of the world.
-    pub happenings: u64,
-    /// Steps of the core.
-    pub steps: u64,
+    /// Simulated hours, the quiet ones included.
+    pub hours: f64,
     /// Events in the journal.
     pub events: u64,
     /// Actions performed.
     pub actions: u64,
-    /// Starts of the program.
+    /// Restarts of the server.
     pub restarts: u64,
-    /// When the program last started.
-    pub(crate) up_since: Ms,
-    /// Stretches of peace after which everything was over.
-    pub peaces: u64,
+    /// A number that differs where traces do.
+    pub digest: u64,
+    /// Situations that were met.
+    pub marks: Marks,
+    /// The first violation, where there is one.
+    pub violation: Option<Violation>,
 }
 
 /// An invariant that did not hold.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Its name.
+    /// Which.
     pub invariant: &'static str,
-    /// How it did not hold.
+    /// When, milliseconds of simulated time.
+    pub at_ms: i64,
+    /// What happened.
     pub what: String,
-    /// When, in simulated time.
-    pub at: String,
-    /// The last lines of the trace.
-    pub lines: Vec<String>,
+    /// The newest lines of the trace.
+    pub trace: Vec<String>,
 }
 
-/// Something that happens at a moment.
-#[derive(Debug)]
 pub(crate) enum Happening {
-    Trouble,
-    Peace,
-    PeaceIsOver,
-    LooksForPeace,
-    SomethingHappens,
-    Starts,
-    Reachable(DatabaseId),
-    Scene(u64),
-    SessionGone(Backend),
-    Revenant(DatabaseId, RunId),
-    RunEnds(RunId, Exit),
-    RunLocks(RunId),
-    WrappedSlots,
+    Slot(usize),
+    RunEnds(RunId),
+    Stray(RunId),
+    Episode,
+    Waiter(DatabaseId, i32),
+    /// A session goes by itself, if it is still the same.
+    Gone(DatabaseId, i32, Timestamp),
+    PidUsedAgain(DatabaseId, i32, Timestamp),
+    PreparedGone(DatabaseId),
     Operator,
-    LookAtLocks(DatabaseId, u64),
-    LookAtLoad(DatabaseId, u64),
-    LookAtRuns(u64),
-    LookAtSlots(u64),
-    LookAtProducts(u64),
-    Arrives(Box<Observation>, u64),
-    Wake(u64),
-    Effect(Box<Action>, Fate, u64),
+    Mishap,
+    Look,
+    Deliver(Box<Observation>),
+    Wake,
+    Perform(Box<Action>, u64),
+    Outcome(Box<ActionOutcome>, u64),
+    Told(MessageId, u64),
+    Restart,
 }
 
 pub(crate) struct Sim {
     pub(crate) rng: fastrand::Rng,
-    pub(crate) t: Ms,
+    pub(crate) now: Ms,
+    /// How far the wall clock is off.
+    pub(crate) offset: Ms,
+    jumped_at: Ms,
+    pub(crate) faults: bool,
+    pub(crate) canary: Option<Canary>,
     agenda: BTreeMap<(Ms, u64), Happening>,
-    put: u64,
-    pub(crate) clock: Clock,
-    pub(crate) policy: Policy,
-    /// The policy as the core understands it: another one only with a canary.
-    pub(crate) core_policy: Policy,
+    planned: u64,
     pub(crate) world: World,
-    pub(crate) weather: Weather,
-    pub(crate) journal: Faulty,
-    pub(crate) pump: Option<Pump>,
-    /// The incarnation of the program; what belongs to an older one is lost.
-    pub(crate) epoch: u64,
+    /// What is configured.
+    pub(crate) policy: Policy,
+    /// What the core is told is configured: a canary may lie to it.
+    pub(crate) core_policy: Policy,
+    pub(crate) pump: Pump,
     pub(crate) oracle: Oracle,
-    pub(crate) shadow: Option<crate::shadow::Shadow>,
     pub(crate) marks: Marks,
     pub(crate) trace: Trace,
-    pub(crate) canary: Option<Canary>,
-    pub(crate) counts: Counts,
+    pub(crate) wake_at: Ms,
+    pub(crate) next_look: Ms,
+    pub(crate) progress_told: Ms,
+    pub(crate) due_told: Ms,
+    pub(crate) product_told: Ms,
+    pub(crate) load_told: BTreeMap<DatabaseId, Ms>,
+    pub(crate) told_blind: BTreeMap<DatabaseId, bool>,
+    pub(crate) slots: BTreeMap<JobId, Ms>,
+    pub(crate) slot_told: BTreeMap<JobId, Ms>,
+    actions: u64,
+    restarts: u64,
+    violation: Option<Violation>,
 }
 
-/// Runs one world to its end, or to the first invariant that does not hold.
+/// Writes a line to standard output; a reader that went away is no failure.
+pub(crate) fn say(line: &str) {
+    let _gone = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Runs one world to its end, or to the first violation.
+#[must_use]
 pub fn run(options: &Options) -> Report {
-    let began = Instant::now();
     let mut sim = Sim::new(options);
-    let violation = sim.live(options.hours as Ms * HOUR);
+    let hours = Ms::try_from(options.hours).unwrap_or(1);
+    sim.until(hours * HOUR);
+    sim.calm_down();
+    sim.harm_ends();
+    // Long enough for every job to have a slot that goes well.
+    sim.until(sim.now + 8 * HOUR);
+    sim.come_to_rest();
     Report {
         seed: options.seed,
-        simulated_ms: sim.t,
-        counts: sim.counts,
-        trace_hash: sim.trace.hash(),
+        hours: sim.now as f64 / HOUR as f64,
+        events: sim.pump.state.record.revision,
+        actions: sim.actions,
+        restarts: sim.restarts,
+        digest: sim.trace.digest(),
         marks: sim.marks,
-        violation,
-        took: began.elapsed(),
+        violation: sim.violation,
     }
 }
 
 impl Sim {
     fn new(options: &Options) -> Self {
-        let mut rng = fastrand::Rng::with_seed(options.seed);
-        let (policy, world) = setup::build(&mut rng);
+        let policy = policy();
         let mut core_policy = policy.clone();
-        if let Some(canary) = options.canary {
-            canary.spoil_policy(&mut core_policy);
+        for (key, grant) in &mut core_policy.authority.grants {
+            match options.canary {
+                Some(Canary::ActInWatch) => grant.mode = Mode::Act,
+                Some(Canary::IgnoreBudget) if key.0 != ActionKind::StartRun => {
+                    grant.budget = 1000;
+                    grant.interval_min = std::time::Duration::ZERO;
+                }
+                _ => {}
+            }
         }
-        Self {
-            rng,
-            t: 0,
+        let mut sim = Self {
+            rng: fastrand::Rng::with_seed(options.seed),
+            now: 0,
+            offset: 0,
+            jumped_at: -24 * HOUR,
+            faults: true,
+            canary: options.canary,
             agenda: BTreeMap::new(),
-            put: 0,
-            clock: Clock::default(),
+            planned: 0,
+            world: World::new(&[MAIN, WATCHED]),
             policy,
             core_policy,
-            world,
-            weather: Weather::default(),
-            journal: Faulty::default(),
-            pump: None,
-            epoch: 0,
+            pump: Pump::new(),
             oracle: Oracle::default(),
-            shadow: None,
             marks: Marks::default(),
-            trace: Trace::new(options.aloud),
-            canary: options.canary,
-            counts: Counts::default(),
+            trace: Trace::default(),
+            wake_at: 0,
+            next_look: 0,
+            progress_told: 0,
+            due_told: 0,
+            product_told: 0,
+            load_told: BTreeMap::new(),
+            told_blind: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            slot_told: BTreeMap::new(),
+            actions: 0,
+            restarts: 0,
+            violation: None,
+        };
+        sim.trace.prints = options.prints;
+        for (index, sort) in SORTS.iter().enumerate() {
+            let first = sim.rng.i64(MINUTE..sort.every);
+            sim.plan(first, Happening::Slot(index));
+        }
+        sim.plan(0, Happening::Look);
+        sim.plan(2 * MINUTE, Happening::Episode);
+        sim.plan(10 * MINUTE, Happening::Operator);
+        sim.plan(30 * MINUTE, Happening::Mishap);
+        sim
+    }
+
+    pub(crate) fn plan(&mut self, when: Ms, what: Happening) {
+        self.planned += 1;
+        self.agenda.insert((when.max(self.now), self.planned), what);
+    }
+
+    pub(crate) fn violate(&mut self, invariant: &'static str, what: &str) {
+        self.trace
+            .line(self.now, &format!("VIOLATED {invariant}: {what}"));
+        if self.violation.is_none() {
+            self.violation = Some(Violation {
+                invariant,
+                at_ms: self.now,
+                what: what.to_owned(),
+                trace: self.trace.newest(),
+            });
         }
     }
 
-    fn live(&mut self, until: Ms) -> Option<Violation> {
-        self.at(0, Happening::Trouble);
-        self.at(1, Happening::Starts);
-        self.at(SECOND, Happening::WrappedSlots);
-        self.at(MINUTE, Happening::Operator);
-        self.at(MINUTE, Happening::SomethingHappens);
-        self.at(MINUTE, Happening::LooksForPeace);
-        while let Some(((t, _), happening)) = self.agenda.pop_first() {
-            if t > until {
-                break;
+    pub(crate) fn trace_event(&mut self, event: &Event) {
+        let what = match serde_json::to_string(&event.what) {
+            Ok(text) => text.chars().take(300).collect::<String>(),
+            Err(error) => error.to_string(),
+        };
+        self.trace.line(self.now, &what);
+    }
+
+    /// Whether the wall clock jumped within the longest deadline.
+    pub(crate) fn jumped_lately(&self) -> bool {
+        self.now - self.jumped_at < 12 * HOUR
+    }
+
+    fn until(&mut self, end: Ms) {
+        while self.violation.is_none() {
+            let Some(((when, _), what)) = self.agenda.pop_first() else {
+                return;
+            };
+            if when > end {
+                self.planned += 1;
+                self.agenda.insert((when, self.planned), what);
+                self.now = end;
+                return;
             }
-            self.t = t;
-            self.counts.happenings += 1;
-            self.trace.mix(t.unsigned_abs());
-            self.happens(happening);
-            if let Some((invariant, what)) = self.oracle.broken.take() {
-                return Some(Violation {
-                    invariant,
-                    what,
-                    at: say(self.t),
-                    lines: self.trace.last(),
-                });
-            }
+            self.now = when;
+            self.happen(what);
         }
-        None
     }
 
-    pub(crate) fn at(&mut self, t: Ms, happening: Happening) {
-        self.put += 1;
-        self.agenda.insert((t.max(self.t), self.put), happening);
-    }
-
-    /// A line of the trace.
-    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
-        let line = line();
-        self.trace.line(self.t, &line);
-    }
-
-    fn happens(&mut self, happening: Happening) {
-        match happening {
-            Happening::Trouble => self.trouble(),
-            Happening::Peace => self.peace(),
-            Happening::PeaceIsOver => self.peace_is_over(),
-            Happening::LooksForPeace => self.looks(),
-            Happening::SomethingHappens => self.event_of_the_world(),
-            Happening::Starts => {
-                if self.pump.is_none() {
-                    self.start_program();
+    fn happen(&mut self, what: Happening) {
+        match what {
+            Happening::Slot(sort) => self.slot(sort),
+            Happening::RunEnds(run) => self.run_ends(&run),
+            Happening::Stray(run) => self.stray(run),
+            Happening::Episode => {
+                if self.faults {
+                    self.episode();
+                    let next = self.rng.i64(2 * MINUTE..16 * MINUTE);
+                    self.plan(self.now + next, Happening::Episode);
                 }
             }
-            Happening::Reachable(id) => {
-                let t = self.t;
-                if let Some(db) = self.world.dbs.get_mut(&id)
-                    && db.unreachable.take().is_some()
-                {
-                    db.reachable_since = t;
+            Happening::Waiter(database, blocker) => self.waiter(&database, blocker),
+            Happening::Gone(database, pid, start) => {
+                let session = self.world.session(&database, pid);
+                if session.is_some_and(|sess| sess.session.backend.backend_start == start) {
+                    self.world.disconnect(&database, pid);
                 }
             }
-            Happening::Scene(number) => self.scene(number),
-            Happening::SessionGone(backend) => {
-                let here = self.world.dbs.get(&backend.database);
-                if here.is_some_and(|db| db.get(&backend).is_some()) {
-                    self.end_session(&backend.database, backend.pid);
-                }
+            Happening::PidUsedAgain(database, pid, start) => {
+                self.pid_used_again(&database, pid, start);
             }
-            Happening::Revenant(db, run) => self.revenant(&db, &run),
-            Happening::RunEnds(run, exit) => self.run_ends(&run, &exit),
-            Happening::RunLocks(run) => {
-                if self.world.runs.get(&run).is_some_and(|run| run.is_alive()) {
-                    self.run_takes_lock(&run);
+            Happening::PreparedGone(database) => {
+                if let Some(state) = self.world.databases.get_mut(&database) {
+                    state.prepared = None;
                 }
+                self.world.release(&database, 0);
             }
-            Happening::WrappedSlots => self.wrapped_slots(),
             Happening::Operator => self.operator(),
-            Happening::LookAtLocks(db, epoch) => self.look_at_locks(&db, epoch),
-            Happening::LookAtLoad(db, epoch) => self.look_at_load(&db, epoch),
-            Happening::LookAtRuns(epoch) => self.look_at_runs(epoch),
-            Happening::LookAtSlots(epoch) => self.look_at_slots(epoch),
-            Happening::LookAtProducts(epoch) => self.look_at_products(epoch),
-            Happening::Arrives(observation, epoch) => {
-                if epoch == self.epoch {
-                    self.arrives(*observation);
+            Happening::Mishap => self.mishap(),
+            Happening::Look => self.look(),
+            Happening::Deliver(observation) => self.deliver(*observation),
+            Happening::Wake => {
+                if self.now >= self.wake_at || self.pump.refuses_until <= self.now {
+                    self.turn();
                 }
             }
-            Happening::Wake(epoch) => self.wakes(epoch),
-            Happening::Effect(action, fate, epoch) => self.effect(&action, fate, epoch),
-        }
-    }
-
-    /// Now and then the oracle looks at what no event tells.
-    fn looks(&mut self) {
-        self.at(self.t + 10 * SECOND, Happening::LooksForPeace);
-        let truth = Truth {
-            world: &self.world,
-            policy: &self.policy,
-            clock: &self.clock,
-            t: self.t,
-            knows_since: self.counts.up_since,
-        };
-        let record = self.pump.as_ref().map(|pump| &pump.state.record);
-        self.oracle.in_peace(record, truth);
-        if self.t / (10 * SECOND) % 90 == 0 {
-            if let Some(pump) = &self.pump {
-                self.oracle.memory_is_bounded(&pump.state);
+            Happening::Perform(action, boot) => {
+                self.actions += 1;
+                self.perform_now(&action, boot);
             }
-            self.world.prune(self.t);
+            Happening::Outcome(outcome, boot) => self.outcome(*outcome, boot),
+            Happening::Told(message, boot) => self.told(message, boot),
+            Happening::Restart => {
+                self.restarts += 1;
+                self.restart();
+            }
         }
     }
 
-    fn peace_is_over(&mut self) {
-        let truth = Truth {
-            world: &self.world,
-            policy: &self.policy,
-            clock: &self.clock,
-            t: self.t,
-            knows_since: self.counts.up_since,
-        };
-        if let Some(pump) = &self.pump {
-            self.oracle.all_is_over(&pump.state.record, truth);
-            self.counts.peaces += 1;
+    /// Whether the next thing to happen is one more observation at this very moment.
+    pub(crate) fn more_arrives_now(&self) -> bool {
+        let next = self.agenda.first_key_value();
+        next.is_some_and(|((when, _), what)| {
+            *when == self.now && matches!(what, Happening::Deliver(_))
+        })
+    }
+
+    /// Something happens to Evenkeel itself, or to its clock.
+    fn mishap(&mut self) {
+        if !self.faults {
+            return;
         }
-        self.trouble();
+        match self.rng.u32(..10) {
+            0..5 => self.crash(),
+            5..8 => {
+                let long = self.rng.i64(SECOND..3 * MINUTE);
+                self.pump.refuses_until = self.now + long;
+            }
+            8 => {
+                let by = self.rng.i64(MINUTE..HOUR);
+                self.offset += by;
+                self.jumped_at = self.now;
+                self.marks.hit("clock jumped forwards");
+                self.trace.line(
+                    self.now,
+                    &format!("the clock jumps {} s forwards", by / SECOND),
+                );
+            }
+            _ => {
+                let by = self.rng.i64(MINUTE..HOUR);
+                self.offset -= by;
+                self.jumped_at = self.now;
+                self.marks.hit("clock jumped backwards");
+                self.trace.line(
+                    self.now,
+                    &format!("the clock jumps {} s backwards", by / SECOND),
+                );
+            }
+        }
+        let next = self.rng.i64(20 * MINUTE..2 * HOUR);
+        self.plan(self.now + next, Happening::Mishap);
+    }
+
+    /// Faults stop; what hangs is ended by hand, what holds lets go, what is stopped or
+    /// held is released.
+    fn calm_down(&mut self) {
+        if self.violation.is_some() {
+            return;
+        }
+        self.faults = false;
+        self.pump.refuses_until = self.now;
+        self.trace.line(self.now, "faults stop");
+        let alive: Vec<RunId> = self
+            .world
+            .runs
+            .iter()
+            .filter(|(_, run)| run.is_alive())
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in alive {
+            self.world.end_run(&id, self.now, Exit::Code(0));
+        }
+        let ids: Vec<DatabaseId> = self.world.databases.keys().cloned().collect();
+        for id in ids {
+            if let Some(database) = self.world.databases.get_mut(&id) {
+                database.sessions.clear();
+                database.prepared = None;
+                database.blind_until = 0;
+                database.crowded_until = 0;
+            }
+        }
+        self.until(self.now + 5 * MINUTE);
+        self.let_everything_go();
+        // Budgets are counted by the hour, and the clock may be an hour off.
+        self.until(self.now + 3 * HOUR);
+        self.let_everything_go();
+        self.until(self.now + MINUTE);
+    }
+
+    fn let_everything_go(&mut self) {
+        let record = &self.pump.state.record;
+        let mut orders: Vec<Order> = Vec::new();
+        if record.held.is_some() {
+            orders.push(Order::ReleaseActions {
+                reason: "calm".into(),
+            });
+        }
+        for (kind, scope) in record.stops.keys().cloned() {
+            orders.push(Order::LiftStop { kind, scope });
+        }
+        for order in orders {
+            self.tell_now(Seen::Order(order));
+        }
+    }
+
+    /// One hung export that blocks logins, with nothing else wrong: its harm has to be
+    /// over within half a minute, and the export made good.
+    fn harm_ends(&mut self) {
+        if self.violation.is_some() {
+            return;
+        }
+        let job = JobId::from("export");
+        // Between two slots, so that none is in the way.
+        while self
+            .world
+            .runs
+            .values()
+            .any(|run| run.job == job && run.is_alive())
+        {
+            let next = self.now + MINUTE;
+            self.until(next);
+            if self.violation.is_some() {
+                return;
+            }
+        }
+        let begun = self.now;
+        let id = RunId::from(format!("export-probe{begun}-1"));
+        self.begin_run(id.clone(), job, Origin::Wrapper);
+        let main = DatabaseId::from(MAIN);
+        if let Some(run) = self.world.runs.get_mut(&id) {
+            run.life = Life::Hangs;
+            run.ends = None;
+        }
+        for (database, pid) in self.sessions_of(&id) {
+            if let Some(sess) = self.world.session(&database, pid) {
+                sess.session.state = SessionState::IdleInTransaction;
+                sess.session.xact_start = Some(at(begun));
+            }
+            for wait in 0..6 {
+                self.plan(begun + wait * 200, Happening::Waiter(database.clone(), pid));
+            }
+        }
+        self.until(begun + 5 * SECOND);
+        if self.violation.is_none() && !self.world.somebody_waits(&main) {
+            self.marks.hit("harm ended in time");
+            return;
+        }
+        self.until(begun + 30 * SECOND);
+        if self.violation.is_none() {
+            if self.world.somebody_waits(&main) {
+                self.violate(
+                    "harm-ends",
+                    "users still wait for a session that may be ended",
+                );
+            } else {
+                self.marks.hit("harm ended in time");
+            }
+        }
+    }
+
+    fn come_to_rest(&mut self) {
+        if self.violation.is_some() {
+            return;
+        }
+        // No more slots: what is open now has an hour to close.
+        self.agenda
+            .retain(|_, what| !matches!(what, Happening::Slot(_)));
+        self.until(self.now + 4 * HOUR);
+        if self.violation.is_none() {
+            self.oracle_at_rest();
+        }
     }
 }

@@ -1,0 +1,58 @@
+//! Bugs built in on purpose. A simulation that cannot fail proves nothing: each of these
+//! has to be caught, by the invariant that is there for it.
+
+/// One built-in bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Canary {
+    /// Actions are performed before they are durable.
+    PerformBeforeDurable,
+    /// The hand ends whoever has the pid, without checking that it is the same session.
+    NoSecondLook,
+    /// The hand ends one who waits instead of the one who holds.
+    EndWaiter,
+    /// The fold forgets events of one kind.
+    FoldForgets,
+    /// Budgets and intervals are not told to the core.
+    IgnoreBudget,
+    /// What is only to be watched is done.
+    ActInWatch,
+    /// The kill switch is not told to the core.
+    IgnoreHold,
+    /// A run is started although one of its name was.
+    StartTwice,
+    /// A long run is taken for a hung one: its progress never arrives.
+    BlindToProgress,
+    /// A failed proof stops nothing.
+    IgnoreStop,
+}
+
+impl Canary {
+    /// Every canary with its name and the invariant that must catch it.
+    pub const ALL: &[(&'static str, Self, &'static str)] = &[
+        (
+            "perform-before-durable",
+            Self::PerformBeforeDurable,
+            "journalled-first",
+        ),
+        ("no-second-look", Self::NoSecondLook, "only-what-was-named"),
+        ("end-waiter", Self::EndWaiter, "only-what-was-named"),
+        ("fold-forgets", Self::FoldForgets, "fold-equals-live"),
+        ("ignore-budget", Self::IgnoreBudget, "budgets-hold"),
+        ("act-in-watch", Self::ActInWatch, "only-what-is-granted"),
+        ("ignore-hold", Self::IgnoreHold, "held-means-held"),
+        ("start-twice", Self::StartTwice, "one-run-at-a-time"),
+        (
+            "blind-to-progress",
+            Self::BlindToProgress,
+            "innocent-runs-live",
+        ),
+        ("ignore-stop", Self::IgnoreStop, "a-stop-stops"),
+    ];
+
+    /// The canary of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(known, _, _)| *known == name);
+        found.map(|(_, canary, _)| *canary)
+    }
+}
