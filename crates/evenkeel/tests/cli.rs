@@ -8,6 +8,8 @@ mod databases;
 mod journal;
 #[path = "cli/place.rs"]
 mod place;
+#[path = "cli/shapes.rs"]
+mod shapes;
 #[path = "cli/words.rs"]
 mod words;
 
