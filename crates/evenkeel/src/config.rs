@@ -4,11 +4,15 @@
 //! is bound or a database is asked. Defaults are safe: what ends something watches.
 //! Secrets stand in files of their own and are named here.
 
+mod components;
 mod databases;
 mod guide;
 mod jobs;
 mod may;
+mod names;
+mod program;
 mod reader;
+mod secrets;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -21,23 +25,19 @@ use std::time::Duration;
 
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::Mode;
-use evenkeel_core::event::What;
-use evenkeel_core::ids::{ComponentId, DatabaseId};
-use evenkeel_core::policy::{ComponentPolicy, IncidentPolicy, Policy};
+use evenkeel_core::ids::DatabaseId;
+use evenkeel_core::policy::Policy;
 use evenkeel_guards::locks::DatabaseSpec;
 use toml::de::DeTable;
 
 pub use guide::{commented, reference};
 pub use jobs::{Job, Launch};
 pub use reader::Problem;
-use reader::{At, Report, Section};
+use reader::{Report, Section};
 use settings::Kind;
 
 /// The largest configuration that is read, bytes.
 const FILE_MAX: u64 = 1 << 20;
-
-/// What is read of a file that holds a secret, bytes; the longest in use are some hundred.
-const SECRET_MAX: u64 = 64 * 1024;
 
 /// The file Evenkeel looks for where none is named.
 pub const DEFAULT_FILE: &str = "evenkeel.toml";
@@ -238,12 +238,12 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let data_dir = root
         .path(report, "data_dir", Kind::Folder)
         .map_or_else(|| report.folder.join("evenkeel-data"), |at| at.value);
-    let page = page(&mut root, report);
-    let operator_listen = operator(&mut root, report, page.listen);
-    let pager = pager(&mut root, report);
-    let incidents = incidents(&mut root, report);
-    let keep_for = retention(&mut root, report);
-    let log = log(&mut root, report);
+    let page = program::page(&mut root, report);
+    let operator_listen = program::operator(&mut root, report, page.listen);
+    let pager = program::pager(&mut root, report);
+    let incidents = program::incidents(&mut root, report);
+    let keep_for = program::retention(&mut root, report);
+    let log = program::log(&mut root, report);
 
     let mut policy = Policy {
         incidents,
@@ -261,7 +261,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         );
     }
     let (mut databases, acting) = databases::read(database_sections, &mut policy, report);
-    let named = components(component_sections, &mut policy, &mut databases, report);
+    let named = components::read(component_sections, &mut policy, &mut databases, report);
     for at in acting {
         let spec = databases.iter().find(|spec| spec.id == at.value);
         if spec.is_some_and(|spec| spec.components.is_empty()) {
@@ -276,7 +276,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         }
     }
     let jobs = jobs::read(job_sections, &mut policy, &databases, report);
-    unwatched(named, &policy, report);
+    components::unwatched(named, &policy, report);
     Config {
         file: file.to_owned(),
         data_dir,
@@ -290,377 +290,4 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         jobs,
         warnings: Vec::new(),
     }
-}
-
-fn address(
-    section: &mut Section<'_>,
-    report: &mut Report<'_>,
-    default: ([u8; 4], u16),
-) -> At<SocketAddr> {
-    let default = At {
-        value: SocketAddr::from(default),
-        at: section.at.clone(),
-    };
-    let Some(text) = section.text_of(report, "listen", Kind::Address) else {
-        return default;
-    };
-    match text.value.parse() {
-        Ok(value) => At { value, at: text.at },
-        Err(_) => {
-            report.error(
-                &text.at,
-                format!(
-                    "`{}` is no address with a port; write for example listen = \"{}\"",
-                    text.value, default.value
-                ),
-            );
-            default
-        }
-    }
-}
-
-fn page(root: &mut Section<'_>, report: &mut Report<'_>) -> Page {
-    let mut section = root.below_root(report, "page");
-    let listen = address(&mut section, report, ([127, 0, 0, 1], 8080)).value;
-    let name = section.text(report, "name");
-    let url = section.text(report, "url");
-    if let Some(url) = &url
-        && !url.value.starts_with("https://")
-        && !url.value.starts_with("http://")
-    {
-        report.error(&url.at, "`url` has to begin with https:// or http://");
-    }
-    section.finish(report);
-    Page {
-        listen,
-        name: name.map_or_else(|| "Service".into(), |at| at.value),
-        url: url.map(|at| at.value),
-    }
-}
-
-fn operator(root: &mut Section<'_>, report: &mut Report<'_>, page: SocketAddr) -> SocketAddr {
-    let mut section = root.below_root(report, "operator");
-    let listen = address(&mut section, report, ([127, 0, 0, 1], 8081));
-    if !listen.value.ip().is_loopback() {
-        report.error(
-            &listen.at,
-            format!(
-                "the operator's pages show queries and evidence and listen on loopback only; write \
-                 listen = \"127.0.0.1:{}\" and reach them through an SSH tunnel",
-                listen.value.port()
-            ),
-        );
-    }
-    if listen.value.port() != 0
-        && listen.value.port() == page.port()
-        && (listen.value.ip() == page.ip() || page.ip().is_unspecified())
-    {
-        report.error(
-            &listen.at,
-            format!(
-                "the operator's pages cannot listen on {}, where the public page is; write for \
-                 example [operator] listen = \"127.0.0.1:{}\"",
-                listen.value,
-                listen.value.port().checked_add(1).unwrap_or(8081)
-            ),
-        );
-    }
-    section.finish(report);
-    listen.value
-}
-
-fn pager(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Pager> {
-    let mut section = root.below_root(report, "pager");
-    let url = section.text(report, "url");
-    let url_file = secret(&mut section, report, "url_file");
-    let token = secret(&mut section, report, "token_file").map(|at| at.value);
-    if let (Some(_), Some(second)) = (&url, &url_file) {
-        report.error(&second.at, "give `url` or `url_file`, not both");
-    }
-    let is_there = section.is_there();
-    let at = section.at.clone();
-    section.finish(report);
-    let is_inline = url.is_some();
-    let Some(url) = url.or(url_file) else {
-        if is_there {
-            report.warn(&at, "[pager] names no `url`: pages stand in the log only");
-        }
-        return None;
-    };
-    let known = url.value.starts_with("https://") || url.value.starts_with("http://");
-    if is_inline && url.value.parse().is_ok_and(|uri| has_password(&uri)) {
-        report.error(
-            &url.at,
-            "a password does not belong into this file; put the whole address into a file of its \
-             own and name it in `url_file`, or the token in `token_file`",
-        );
-        return None;
-    }
-    match url.value.parse::<hyper::Uri>() {
-        Ok(uri) if known && uri.host().is_some() => Some(Pager { url: uri, token }),
-        _ => {
-            report.error(
-                &url.at,
-                "the webhook is no address; write for example url = \"https://pager.example.com/hook\"",
-            );
-            None
-        }
-    }
-}
-
-fn has_password(uri: &hyper::Uri) -> bool {
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    authority
-        .rsplit_once('@')
-        .is_some_and(|(user, _)| user.contains(':'))
-}
-
-fn incidents(root: &mut Section<'_>, report: &mut Report<'_>) -> IncidentPolicy {
-    let mut section = root.below_root(report, "incidents");
-    let default = IncidentPolicy::default();
-    let mut take = |key, least: u64, default: Duration| {
-        let given = section.duration_of(report, key, Duration::from_secs(least));
-        given.map_or(default, |at| at.value)
-    };
-    let policy = IncidentPolicy {
-        settle: take("settle", 1, default.settle),
-        reopen_within: take("reopen_within", 0, default.reopen_within),
-        next_update_after: take("next_update_after", 1, default.next_update_after),
-    };
-    section.finish(report);
-    policy
-}
-
-/// Entry kinds that may go, by the setting that says when.
-fn retention(root: &mut Section<'_>, report: &mut Report<'_>) -> BTreeMap<String, Duration> {
-    let mut section = root.below_root(report, "retention");
-    let default = Duration::from_secs(400 * 24 * 3600);
-    let mut keep_for = BTreeMap::new();
-    for (key, prefixes) in [
-        ("findings", &["finding_"] as &[&str]),
-        ("runs", &["slot_", "run_", "product_"]),
-    ] {
-        let given = section.duration(report, key);
-        if let Some(given) = &given
-            && given.value < Duration::from_secs(24 * 3600)
-        {
-            report.error(
-                &given.at,
-                "less than a day would lose what is still going on; write at least \"1d\"",
-            );
-        }
-        let keep = given.map_or(default, |at| at.value);
-        for kind in What::KINDS {
-            let name = kind.0;
-            if prefixes.iter().any(|prefix| name.starts_with(prefix)) {
-                keep_for.insert(name.to_owned(), keep);
-            }
-        }
-    }
-    section.finish(report);
-    keep_for
-}
-
-fn log(root: &mut Section<'_>, report: &mut Report<'_>) -> Log {
-    let mut section = root.below_root(report, "log");
-    let mut log = Log {
-        level: tracing::Level::INFO,
-        json: false,
-    };
-    if let Some(level) = section.text(report, "level") {
-        match level.value.parse() {
-            Ok(level) => log.level = level,
-            Err(_) => report.error(
-                &level.at,
-                format!(
-                    "`{}` is no level; write error, warn, info, debug or trace",
-                    level.value
-                ),
-            ),
-        }
-    }
-    if let Some(format) = section.text(report, "format") {
-        match format.value.as_str() {
-            "json" => log.json = true,
-            "text" => {}
-            other => report.error(
-                &format.at,
-                format!("`{other}` is no format; write text or json"),
-            ),
-        }
-    }
-    section.finish(report);
-    log
-}
-
-fn components(
-    sections: Vec<Section<'_>>,
-    policy: &mut Policy,
-    databases: &mut [DatabaseSpec],
-    report: &mut Report<'_>,
-) -> Vec<At<ComponentId>> {
-    let mut named = Vec::new();
-    for (section, position) in sections.into_iter().zip(0..) {
-        let mut section = section;
-        let id = identity(&mut section, report, "component");
-        let name = section.required(report, "name");
-        let needs = section.list(report, "needs");
-        let needs = needs
-            .into_iter()
-            .filter(|need| known_database(need, databases, report))
-            .map(|need| need.value.into())
-            .collect();
-        let sessions = section.many(report, "sessions", "[component.sessions]");
-        let at = section.at.clone();
-        section.finish(report);
-        let Some(id) = id else {
-            continue;
-        };
-        let id = ComponentId::from(id.value);
-        for sessions in sessions {
-            databases::sessions(sessions, &id, databases, report);
-        }
-        let component = ComponentPolicy {
-            name: name.map_or_else(|| id.to_string(), |at| at.value),
-            position,
-            needs,
-        };
-        if policy.components.insert(id.clone(), component).is_some() {
-            report.error(&at, format!("there are two components `{id}`"));
-        } else {
-            named.push(At { value: id, at });
-        }
-    }
-    named
-}
-
-/// Components that nothing tells anything of: the page says "unknown" of them for ever,
-/// which is true, and not what was wanted.
-fn unwatched(named: Vec<At<ComponentId>>, policy: &Policy, report: &mut Report<'_>) {
-    for named in named {
-        let id = &named.value;
-        let needs = policy.components.get(id).map(|component| &component.needs);
-        let by_a_job = policy.jobs.values().any(|job| job.components.contains(id));
-        if needs.is_some_and(Vec::is_empty) && !by_a_job {
-            report.warn(
-                &named.at,
-                format!(
-                    "nothing tells how `{id}` is, and the page will say so: name its databases in \
-                     `needs`, or `{id}` in the `components` of a job"
-                ),
-            );
-        }
-    }
-}
-
-/// Whether `named` is a database of the file; says so where it is not.
-fn known_database(named: &At<String>, databases: &[DatabaseSpec], report: &mut Report<'_>) -> bool {
-    let known = databases.iter().any(|spec| spec.id.as_str() == named.value);
-    if !known {
-        let names: Vec<&str> = databases.iter().map(|spec| spec.id.as_str()).collect();
-        report.error(
-            &named.at,
-            format!("there is no database `{}`{}", named.value, those(&names)),
-        );
-    }
-    known
-}
-
-fn those(names: &[&str]) -> String {
-    match names {
-        [] => "; there is none at all".into(),
-        names => format!("; there is {}", names.join(", ")),
-    }
-}
-
-/// An `id` that is a name: letters, digits, `-` and `_`.
-fn identity(section: &mut Section<'_>, report: &mut Report<'_>, of: &str) -> Option<At<String>> {
-    let id = section.required(report, "id")?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let good = id.value.len() <= 64
-        && id.value.chars().all(plain)
-        && id.value.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if !good {
-        report.error(
-            &id.at,
-            format!(
-                "`{}` cannot be the id of a {of}: it has to be at most 64 letters, digits, `-` and \
-                 `_`, and begin with a letter or digit",
-                id.value
-            ),
-        );
-        return None;
-    }
-    Some(id)
-}
-
-/// The first line of a file that holds a secret.
-fn secret(
-    section: &mut Section<'_>,
-    report: &mut Report<'_>,
-    key: &'static str,
-) -> Option<At<String>> {
-    let path = secret_path(section, report, key)?;
-    let file = readable(&path, true, report)?;
-    let mut text = String::new();
-    match file.take(SECRET_MAX).read_to_string(&mut text) {
-        Err(error) => {
-            let what = format!("{} cannot be read: {error}", path.value.display());
-            report.error(&path.at, what + "; it has to hold one line of text");
-            None
-        }
-        Ok(_) => {
-            let line = text.lines().next().unwrap_or_default().trim().to_owned();
-            if line.is_empty() {
-                let what = format!("{} is empty", path.value.display());
-                report.error(&path.at, what + "; write the secret on its first line");
-                return None;
-            }
-            Some(At {
-                value: line,
-                at: path.at,
-            })
-        }
-    }
-}
-
-/// A file that is named and must be there; `is_secret` from others on this host.
-fn readable(path: &At<PathBuf>, is_secret: bool, report: &mut Report<'_>) -> Option<std::fs::File> {
-    use std::os::unix::fs::PermissionsExt;
-    let shown = path.value.display();
-    // A folder can be opened, and cannot be read.
-    if path.value.is_dir() {
-        let what = format!("{shown} is a folder; name a file");
-        report.error(&path.at, what);
-        return None;
-    }
-    let opened = std::fs::File::open(&path.value).and_then(|file| {
-        let mode = file.metadata()?.permissions().mode();
-        Ok((file, mode))
-    });
-    match opened {
-        Err(error) => {
-            let what = format!(
-                "{shown} cannot be read: {error}; make the file, and let only the user who runs \
-                 Evenkeel read it"
-            );
-            report.error(&path.at, what);
-            None
-        }
-        Ok((file, mode)) => {
-            if is_secret && mode & 0o004 != 0 {
-                let what = format!("everyone on this host can read {shown}; chmod 600 it");
-                report.warn(&path.at, what);
-            }
-            Some(file)
-        }
-    }
-}
-
-fn secret_path(
-    section: &mut Section<'_>,
-    report: &mut Report<'_>,
-    key: &'static str,
-) -> Option<At<PathBuf>> {
-    section.path(report, key, Kind::Secret)
 }

@@ -10,8 +10,9 @@ use evenkeel_core::subject::Subject;
 use evenkeel_guards::locks::{ComponentSessions, DatabaseSpec, grants};
 
 use super::may::grant;
+use super::names::{identity, known_database};
 use super::reader::{At, Report, Section};
-use super::{identity, known_database, secret};
+use super::secrets::secret;
 
 /// Below this every session would be reported that is between two statements.
 const AGE_MIN: Duration = Duration::from_secs(1);

@@ -18,9 +18,10 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::may::grant;
+use super::names::{identity, known_database, those};
 use super::reader::{At, Report, Section};
+use super::secrets::{readable, secret_path};
 use super::settings::Kind;
-use super::{identity, known_database, readable, secret_path, those};
 
 /// A run is looked at about this often; what is shorter ends every run at once.
 const PATIENCE_MIN: Duration = Duration::from_secs(1);

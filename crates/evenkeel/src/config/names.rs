@@ -1,0 +1,54 @@
+//! Names that sections have, and by which others mean them.
+
+use evenkeel_guards::locks::DatabaseSpec;
+
+use super::reader::{At, Report, Section};
+
+/// Whether `named` is a database of the file; says so where it is not.
+pub(super) fn known_database(
+    named: &At<String>,
+    databases: &[DatabaseSpec],
+    report: &mut Report<'_>,
+) -> bool {
+    let known = databases.iter().any(|spec| spec.id.as_str() == named.value);
+    if !known {
+        let names: Vec<&str> = databases.iter().map(|spec| spec.id.as_str()).collect();
+        report.error(
+            &named.at,
+            format!("there is no database `{}`{}", named.value, those(&names)),
+        );
+    }
+    known
+}
+
+pub(super) fn those(names: &[&str]) -> String {
+    match names {
+        [] => "; there is none at all".into(),
+        names => format!("; there is {}", names.join(", ")),
+    }
+}
+
+/// An `id` that is a name: letters, digits, `-` and `_`.
+pub(super) fn identity(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    of: &str,
+) -> Option<At<String>> {
+    let id = section.required(report, "id")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let good = id.value.len() <= 64
+        && id.value.chars().all(plain)
+        && id.value.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !good {
+        report.error(
+            &id.at,
+            format!(
+                "`{}` cannot be the id of a {of}: it has to be at most 64 letters, digits, `-` and \
+                 `_`, and begin with a letter or digit",
+                id.value
+            ),
+        );
+        return None;
+    }
+    Some(id)
+}

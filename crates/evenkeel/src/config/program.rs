@@ -1,0 +1,222 @@
+//! What concerns Evenkeel itself: where it listens, whom it calls, how long it remembers,
+//! and its log.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use evenkeel_core::event::What;
+use evenkeel_core::policy::IncidentPolicy;
+
+use super::reader::{At, Report, Section};
+use super::secrets::secret;
+use super::settings::Kind;
+use super::{Log, Page, Pager};
+
+fn address(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    default: ([u8; 4], u16),
+) -> At<SocketAddr> {
+    let default = At {
+        value: SocketAddr::from(default),
+        at: section.at.clone(),
+    };
+    let Some(text) = section.text_of(report, "listen", Kind::Address) else {
+        return default;
+    };
+    match text.value.parse() {
+        Ok(value) => At { value, at: text.at },
+        Err(_) => {
+            report.error(
+                &text.at,
+                format!(
+                    "`{}` is no address with a port; write for example listen = \"{}\"",
+                    text.value, default.value
+                ),
+            );
+            default
+        }
+    }
+}
+
+pub(super) fn page(root: &mut Section<'_>, report: &mut Report<'_>) -> Page {
+    let mut section = root.below_root(report, "page");
+    let listen = address(&mut section, report, ([127, 0, 0, 1], 8080)).value;
+    let name = section.text(report, "name");
+    let url = section.text(report, "url");
+    if let Some(url) = &url
+        && !url.value.starts_with("https://")
+        && !url.value.starts_with("http://")
+    {
+        report.error(&url.at, "`url` has to begin with https:// or http://");
+    }
+    section.finish(report);
+    Page {
+        listen,
+        name: name.map_or_else(|| "Service".into(), |at| at.value),
+        url: url.map(|at| at.value),
+    }
+}
+
+pub(super) fn operator(
+    root: &mut Section<'_>,
+    report: &mut Report<'_>,
+    page: SocketAddr,
+) -> SocketAddr {
+    let mut section = root.below_root(report, "operator");
+    let listen = address(&mut section, report, ([127, 0, 0, 1], 8081));
+    if !listen.value.ip().is_loopback() {
+        report.error(
+            &listen.at,
+            format!(
+                "the operator's pages show queries and evidence and listen on loopback only; write \
+                 listen = \"127.0.0.1:{}\" and reach them through an SSH tunnel",
+                listen.value.port()
+            ),
+        );
+    }
+    if listen.value.port() != 0
+        && listen.value.port() == page.port()
+        && (listen.value.ip() == page.ip() || page.ip().is_unspecified())
+    {
+        report.error(
+            &listen.at,
+            format!(
+                "the operator's pages cannot listen on {}, where the public page is; write for \
+                 example [operator] listen = \"127.0.0.1:{}\"",
+                listen.value,
+                listen.value.port().checked_add(1).unwrap_or(8081)
+            ),
+        );
+    }
+    section.finish(report);
+    listen.value
+}
+
+pub(super) fn pager(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Pager> {
+    let mut section = root.below_root(report, "pager");
+    let url = section.text(report, "url");
+    let url_file = secret(&mut section, report, "url_file");
+    let token = secret(&mut section, report, "token_file").map(|at| at.value);
+    if let (Some(_), Some(second)) = (&url, &url_file) {
+        report.error(&second.at, "give `url` or `url_file`, not both");
+    }
+    let is_there = section.is_there();
+    let at = section.at.clone();
+    section.finish(report);
+    let is_inline = url.is_some();
+    let Some(url) = url.or(url_file) else {
+        if is_there {
+            report.warn(&at, "[pager] names no `url`: pages stand in the log only");
+        }
+        return None;
+    };
+    let known = url.value.starts_with("https://") || url.value.starts_with("http://");
+    if is_inline && url.value.parse().is_ok_and(|uri| has_password(&uri)) {
+        report.error(
+            &url.at,
+            "a password does not belong into this file; put the whole address into a file of its \
+             own and name it in `url_file`, or the token in `token_file`",
+        );
+        return None;
+    }
+    match url.value.parse::<hyper::Uri>() {
+        Ok(uri) if known && uri.host().is_some() => Some(Pager { url: uri, token }),
+        _ => {
+            report.error(
+                &url.at,
+                "the webhook is no address; write for example url = \"https://pager.example.com/hook\"",
+            );
+            None
+        }
+    }
+}
+
+fn has_password(uri: &hyper::Uri) -> bool {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    authority
+        .rsplit_once('@')
+        .is_some_and(|(user, _)| user.contains(':'))
+}
+
+pub(super) fn incidents(root: &mut Section<'_>, report: &mut Report<'_>) -> IncidentPolicy {
+    let mut section = root.below_root(report, "incidents");
+    let default = IncidentPolicy::default();
+    let mut take = |key, least: u64, default: Duration| {
+        let given = section.duration_of(report, key, Duration::from_secs(least));
+        given.map_or(default, |at| at.value)
+    };
+    let policy = IncidentPolicy {
+        settle: take("settle", 1, default.settle),
+        reopen_within: take("reopen_within", 0, default.reopen_within),
+        next_update_after: take("next_update_after", 1, default.next_update_after),
+    };
+    section.finish(report);
+    policy
+}
+
+/// Entry kinds that may go, by the setting that says when.
+pub(super) fn retention(
+    root: &mut Section<'_>,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, Duration> {
+    let mut section = root.below_root(report, "retention");
+    let default = Duration::from_secs(400 * 24 * 3600);
+    let mut keep_for = BTreeMap::new();
+    for (key, prefixes) in [
+        ("findings", &["finding_"] as &[&str]),
+        ("runs", &["slot_", "run_", "product_"]),
+    ] {
+        let given = section.duration(report, key);
+        if let Some(given) = &given
+            && given.value < Duration::from_secs(24 * 3600)
+        {
+            report.error(
+                &given.at,
+                "less than a day would lose what is still going on; write at least \"1d\"",
+            );
+        }
+        let keep = given.map_or(default, |at| at.value);
+        for kind in What::KINDS {
+            let name = kind.0;
+            if prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+                keep_for.insert(name.to_owned(), keep);
+            }
+        }
+    }
+    section.finish(report);
+    keep_for
+}
+
+pub(super) fn log(root: &mut Section<'_>, report: &mut Report<'_>) -> Log {
+    let mut section = root.below_root(report, "log");
+    let mut log = Log {
+        level: tracing::Level::INFO,
+        json: false,
+    };
+    if let Some(level) = section.text(report, "level") {
+        match level.value.parse() {
+            Ok(level) => log.level = level,
+            Err(_) => report.error(
+                &level.at,
+                format!(
+                    "`{}` is no level; write error, warn, info, debug or trace",
+                    level.value
+                ),
+            ),
+        }
+    }
+    if let Some(format) = section.text(report, "format") {
+        match format.value.as_str() {
+            "json" => log.json = true,
+            "text" => {}
+            other => report.error(
+                &format.at,
+                format!("`{other}` is no format; write text or json"),
+            ),
+        }
+    }
+    section.finish(report);
+    log
+}
