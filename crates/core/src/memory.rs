@@ -66,6 +66,8 @@ pub struct Memory {
 pub struct RunMemory {
     pub(crate) seen_at: Timestamp,
     pub(crate) progress_at: Timestamp,
+    /// Whether it has been seen to move at all.
+    pub(crate) moved: bool,
     /// What moved last, in words.
     pub(crate) progress_by: &'static str,
     reference: Option<RunProgress>,
@@ -255,6 +257,7 @@ impl Memory {
         self.runs.entry(run.clone()).or_insert_with(|| RunMemory {
             seen_at: now,
             progress_at: now,
+            moved: false,
             progress_by: "it began, or was first seen",
             reference: None,
             latest: None,
@@ -299,6 +302,7 @@ impl Memory {
         if let Some(by) = moved {
             memory.progress_at = memory.progress_at.max(at);
             memory.progress_by = by;
+            memory.moved = true;
             memory.reference = Some(progress.clone());
         }
     }
@@ -343,6 +347,7 @@ impl Memory {
                 .insert(session.backend.clone(), session.state_since)
                 != Some(session.state_since);
             if works || changed {
+                run.moved = true;
                 run.progress_at = run.progress_at.max(at);
                 run.progress_by = "its database session worked";
             }

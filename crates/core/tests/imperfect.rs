@@ -340,6 +340,113 @@ fn a_run_that_was_said_not_to_have_started_is_there_when_it_is_seen() {
     assert!(events.is_empty(), "no second attempt over it: {events:?}");
 }
 
+/// Seed 6: a start was requested, the program was away for a quarter of an hour, and the
+/// run was called lost while its start was on its way: then two ran at once.
+#[test]
+fn a_run_that_is_still_to_be_started_is_not_lost() {
+    let mut world = World::new(&[]);
+    world.step(0, vec![(0, due())]);
+    let run = world
+        .state
+        .record
+        .runs
+        .keys()
+        .next()
+        .expect("a run")
+        .clone();
+    let lost = || {
+        let job = "export".into();
+        let exit = Exit::Lost;
+        Seen::RunExit(RunExit {
+            run: run.clone(),
+            job,
+            ended_at: at(900),
+            exit,
+        })
+    };
+    world.state = State::after_restart(world.record.clone());
+    world.step(900, vec![(900, lost())]);
+    assert!(world.state.record.open_run(&run).is_some());
+    world.step(901, vec![(901, done(1)), (901, begins(&run, 901))]);
+    world.step(910, vec![(910, lost())]);
+    assert!(
+        world.state.record.open_run(&run).is_none(),
+        "it was there, and is gone"
+    );
+}
+
+/// Seeds 3 and 6: two slots of a job were proposed, and both approved.
+#[test]
+fn an_approved_start_does_not_begin_over_a_run() {
+    let mut world = World::new(&[]);
+    let scope = Subject::Job("export".into());
+    let grant = Grant {
+        mode: Mode::Propose,
+        ..Grant::default_for(ActionKind::StartRun)
+    };
+    let grants = &mut world.policy.authority.grants;
+    grants.insert((ActionKind::StartRun, scope), grant);
+    world.step(0, vec![(0, due())]);
+    let next = Seen::ScheduleDue(ScheduleDue {
+        job: "export".into(),
+        scheduled_at: at(100),
+    });
+    world.step(100, vec![(100, next)]);
+    let approve = |id| {
+        let action = ActionId(id);
+        (101, Seen::Order(Order::Approve { action }))
+    };
+    world.step(101, vec![approve(1), approve(2)]);
+    assert_eq!(world.state.record.to_perform().count(), 1);
+    assert!(world.state.record.open_actions.len() == 1);
+}
+
+/// Seed 1: a hang found before a restart was answered after it, and the run moved again.
+#[test]
+fn a_hang_of_before_a_restart_is_watched_again_first() {
+    let mut world = World::new(&[]);
+    world.policy.authority = Authority::default();
+    let run = world.start_export();
+    for s in (2..80).step_by(2) {
+        world.step(s, vec![(s, progress(&run, 1))]);
+    }
+    assert!(world.holds(FindingKind::RunHung));
+    world.policy.authority = World::new(&[]).policy.authority;
+    world.state = State::after_restart(world.record.clone());
+    let mut ended = ends(&world.step(400, vec![]));
+    ended += ends(&world.step(401, vec![(401, progress(&run, 1))]));
+    assert!(
+        world.holds(FindingKind::RunHung),
+        "one look says nothing of progress"
+    );
+    ended += ends(&world.step(402, vec![(402, progress(&run, 2))]));
+    assert!(!world.holds(FindingKind::RunHung));
+    assert_eq!(ended, 0);
+}
+
+/// Every seed, at night: a session was called a stray on a picture from before its run's
+/// end.
+#[test]
+fn a_stray_is_seen_after_the_end_of_its_run() {
+    let mut world = World::new(&["main"]);
+    let run = world.start_export();
+    let with = |run: &RunId| {
+        let mut of_run = session(50, None);
+        of_run.run = Some(run.clone());
+        let database = "main".into();
+        Seen::RunBackends(RunBackends {
+            database,
+            sessions: vec![of_run],
+        })
+    };
+    world.step(2, vec![(2, with(&run)), (2, waits(&[]))]);
+    world.step(4, vec![(4, exits(&run, 3))]);
+    world.step(8, vec![(8, waits(&[]))]);
+    assert!(!world.holds(FindingKind::StrayBackend));
+    world.step(12, vec![(12, with(&run)), (12, waits(&[]))]);
+    assert!(world.holds(FindingKind::StrayBackend));
+}
+
 /// Seed 3: what ran while the server was away was told as start and end, and the end came
 /// first.
 #[test]

@@ -458,9 +458,10 @@ impl Sim {
         if self.violation.is_some() {
             return;
         }
-        // No more slots: what is open now has an hour to close.
+        // No more slots and due times: what is open now has some hours to close.
         self.agenda
             .retain(|_, what| !matches!(what, Happening::Slot(_)));
+        self.due_told = Ms::MAX / 2;
         self.until(self.now + 4 * HOUR);
         if self.violation.is_none() {
             self.oracle_at_rest();

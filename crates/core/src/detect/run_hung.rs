@@ -15,6 +15,7 @@ use alloc::{format, vec};
 use super::{Detector, Verdict, View, say};
 use crate::evidence::Fact;
 use crate::finding::{Finding, FindingKey, FindingKind, Severity};
+use crate::ids::RunId;
 use crate::memory::FRESH;
 use crate::subject::Subject;
 use crate::time;
@@ -30,6 +31,23 @@ pub const DETECTOR: Detector = Detector {
     judge,
 };
 
+/// Whether a run has been watched standing still for its job's `stall`, and is seen now:
+/// its processes, and every database it may be at work in.
+pub(crate) fn is_seen_to_stand(view: View<'_>, run: &RunId) -> bool {
+    let stall = view
+        .record
+        .open_run(run)
+        .and_then(|state| view.policy.jobs.get(&state.job)?.stall);
+    let (Some(stall), Some(memory)) = (stall, view.memory.runs.get(run)) else {
+        return false;
+    };
+    let databases = view.policy.databases.keys();
+    memory.latest.is_some()
+        && time::since(memory.progress_at, view.now) >= stall
+        && time::since(memory.seen_at, view.now) <= FRESH
+        && view.memory.sees_sessions(databases, view.now)
+}
+
 fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     let Subject::Run(run) = subject else {
         return None;
@@ -43,17 +61,14 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     };
     let idle = time::since(memory.progress_at, view.now);
     if idle < stall {
-        let verdict = Verdict::clear("the run moves again");
+        let verdict = match memory.moved {
+            true => Verdict::clear("the run moves again"),
+            // After a restart patience begins anew; that is no progress.
+            false => Verdict::unknown(),
+        };
         return Some(verdict.again_at(time::after(memory.progress_at, stall)));
     }
-    if memory.latest.is_none() || time::since(memory.seen_at, view.now) > FRESH {
-        return Some(Verdict::unknown());
-    }
-    if !view
-        .memory
-        .sees_sessions(view.policy.databases.keys(), view.now)
-    {
-        // It may be at work where nobody can see it.
+    if !is_seen_to_stand(view, run) {
         return Some(Verdict::unknown());
     }
     let harm = view

@@ -50,9 +50,17 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
         // Its start was said to have failed, and here it is: its guard will say so.
         return Some(Verdict::unknown());
     }
-    let due = time::after(ended.at.max(*first_seen), ON_ITS_WAY);
-    if view.now < due {
-        return Some(Verdict::unknown().again_at(due));
+    let ended_at = view.memory.at_latest(ended.at, view.now);
+    let due = time::after(ended_at.max(*first_seen), ON_ITS_WAY);
+    // A picture from before says nothing of after.
+    let looked = view
+        .memory
+        .databases
+        .get(&backend.database)
+        .and_then(|database| database.run_backends_at)
+        .is_some_and(|at| at >= due);
+    if !looked {
+        return Some(Verdict::unknown());
     }
     Some(Verdict::holds(Finding {
         key: FindingKey {

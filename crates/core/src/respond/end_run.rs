@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{Proof, Proposal, Response, Wish};
 use crate::action::{ActionKind, EndHow, Task};
-use crate::detect::View;
+use crate::detect::{View, run_hung};
 use crate::finding::FindingKind;
 use crate::ids::RunId;
 use crate::record::{ActionState, OpenFinding, Phase};
@@ -36,6 +36,10 @@ fn wish(view: View<'_>, open: &OpenFinding) -> Wish {
     let Subject::Run(run) = &open.finding.key.subject else {
         return Wish::Nothing;
     };
+    if open.finding.key.kind == FindingKind::RunHung && !run_hung::is_seen_to_stand(view, run) {
+        // What held before a restart may be over; it is watched again first.
+        return Wish::Nothing;
+    }
     wish_to_end(view, run, &open.finding.reason, open.finding.facts.clone())
 }
 

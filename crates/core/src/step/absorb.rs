@@ -8,11 +8,12 @@ use alloc::format;
 use jiff::Timestamp;
 
 use super::Work;
+use crate::action::ActionKind;
 use crate::event::What;
 use crate::evidence::Fact;
-use crate::ids::{ActionId, Observer};
+use crate::ids::{ActionId, Observer, RunId};
 use crate::observation::{
-    ActionOutcome, Observation, Order, Origin, ProductDue, ProductState, RunExit, RunStart,
+    ActionOutcome, Exit, Observation, Order, Origin, ProductDue, ProductState, RunExit, RunStart,
     ScheduleDue, Seen, Sight,
 };
 use crate::policy::Concurrency;
@@ -178,7 +179,10 @@ impl Work<'_> {
             ended_at,
             exit,
         } = exit;
+        let awaited = *exit == Exit::Lost && self.is_to_be_started(run);
         match self.state.record.runs.get(run) {
+            // Nothing knows of it because it was not begun yet: whoever is to start it says.
+            Some(_) if awaited => return,
             Some(RunState { ended: None, .. }) => {}
             Some(known) if !known.did_not_start() => return,
             // It is told to begin in a moment: observations overtake each other.
@@ -214,6 +218,19 @@ impl Work<'_> {
         self.state.memory.forget_run(run);
         self.touch(Subject::Run(run.clone()));
         self.touch(Subject::Job(job.clone()));
+    }
+
+    /// Its start is requested, and neither it nor an answer has been seen.
+    fn is_to_be_started(&self, run: &RunId) -> bool {
+        let record = &self.state.record;
+        let unseen = record
+            .open_run(run)
+            .is_some_and(|state| state.started_at.is_none());
+        unseen
+            && record.open_actions_of(ActionKind::StartRun).any(|state| {
+                state.action.task.subject() == Subject::Run(run.clone())
+                    && matches!(state.phase, Phase::Requested { .. })
+            })
     }
 
     fn product_due(&mut self, due: &ProductDue) {

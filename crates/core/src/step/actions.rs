@@ -269,14 +269,26 @@ impl Work<'_> {
             return;
         };
         let action = state.action.clone();
+        let over_a_run =
+            matches!(action.task, Task::StartRun { .. }) && self.has_open_run(&action.task.scope());
         if self.now >= expires_at {
             self.close(action.id, None, "it was approved too late");
+        } else if over_a_run {
+            self.close(action.id, None, "a run of its job is there by now");
         } else if self.state.record.held.is_none() {
             self.emit(What::ActionRequested {
                 action,
                 approved_by: Some(by.clone()),
             });
         }
+    }
+
+    fn has_open_run(&self, scope: &Subject) -> bool {
+        let Subject::Job(job) = scope else {
+            return false;
+        };
+        let job = self.state.record.jobs.get(job);
+        job.is_some_and(|job| !job.open_runs.is_empty())
     }
 
     pub(super) fn refuse(&mut self, action: ActionId, by: &Observer, reason: &str) {

@@ -157,3 +157,21 @@ fn a_wrapped_command_gets_its_words_byte_for_byte() {
     assert_eq!(output.stdout, expected, "{output:?}");
     assert!(output.status.success());
 }
+
+#[test]
+fn a_wrapped_command_reads_what_is_piped_to_it() {
+    use std::io::Write as _;
+    let place = Place::with("[[job]]\nid = \"export\"\n");
+    let mut child = place
+        .command()
+        .args(["run", "--job", "export", "--", "tr", "a-z", "A-Z"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(b"piped\n").expect("written");
+    drop(input);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.stdout, b"PIPED\n");
+}

@@ -63,7 +63,8 @@ pub struct Supervise {
     pub nice: Option<i32>,
     /// `ionice` class and level: `["-c3"]`.
     pub ionice: Vec<String>,
-    /// Whether output also goes to our own standard output and error.
+    /// Whether output also goes to our own standard output and error, and input comes
+    /// from our own.
     pub passes_output: bool,
 }
 
@@ -216,7 +217,12 @@ fn command(what: &Supervise, folder: Option<&Path>) -> Command {
         .env(RUN_VARIABLE, what.run.as_str())
         .env("EVENKEEL_JOB", what.job.as_str())
         .env("PGAPPNAME", session_tag(&what.run))
-        .stdin(Stdio::null())
+        .stdin(if what.passes_output {
+            // Under another scheduler, or in a pipe, its input is its own.
+            Stdio::inherit()
+        } else {
+            Stdio::null()
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
