@@ -46,7 +46,8 @@ pub(crate) fn demo(workspace: &Workspace, rest: &[String]) -> Result<ExitCode, S
     setup::ready(workspace)?;
     build(workspace, &["--workspace", "--bins"])?;
     let mut drill = workspace.program(binary(workspace, "evenkeel-drill"));
-    become_program(drill.arg("demo").args(rest))
+    let after_dashes = rest.iter().skip_while(|a| *a == "--");
+    become_program(drill.arg("demo").args(after_dashes))
 }
 
 pub(crate) fn sim(workspace: &Workspace, rest: &[String]) -> Result<ExitCode, String> {
