@@ -159,7 +159,11 @@ async fn run(drills: &[&Drill], arguments: &DrillArguments) -> Result<ExitCode, 
         .map(|replay| (replay.seed, replay.drill.as_str()))
         .collect();
     if broken.is_empty() {
-        aloud("Every limit held.");
+        aloud(if all.iter().any(|replay| !replay.limits.is_empty()) {
+            "With Evenkeel, every limit held."
+        } else {
+            "Limits hold for the arm with Evenkeel; this one shows what it shows."
+        });
         Ok(ExitCode::SUCCESS)
     } else {
         for (seed, drill) in broken {

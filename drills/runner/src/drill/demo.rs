@@ -76,7 +76,7 @@ pub async fn demo(seed: u64, seconds: Option<u64>) -> Result<(), String> {
 /// explains it.
 async fn tell(scene: &Scene, keeper: &Keeper, load: &Load) -> Result<(), String> {
     tokio::time::sleep(CALM).await;
-    let rows = scene.rows_expected().await?;
+    let rows = scene.rows_expected().await?.len();
     scene
         .ftp
         .stall_next(1)

@@ -219,7 +219,8 @@ impl<'a> Outage<'a> {
         for run in &mut self.innocents {
             // One that is still at it has not been ended; it has had its time, though.
             match run.wait(Duration::from_secs(30)).await {
-                Ok(status) if status.success() => {}
+                // Its own last word, besides the status that whoever wraps it passes on.
+                Ok(status) if status.success() && run.stdout().contains(": done") => {}
                 Ok(status) => {
                     innocent_runs_ended += 1;
                     timeline.now(format!(
@@ -279,6 +280,19 @@ impl Seen {
         put("login_ms_p50", summary.login_ms_p50);
         put("login_ms_p99", summary.login_ms_p99);
         put("load_sent_late_ms_max", summary.sent_late_ms_max);
+        let mut calm: Vec<f64> = self
+            .samples
+            .iter()
+            .filter(|sample| sample.ended() < self.export_after)
+            .map(|sample| ms(sample.latency))
+            .collect();
+        calm.sort_by(f64::total_cmp);
+        for (name, share) in [("calm_login_ms_p50", 0.5), ("calm_login_ms_p99", 0.99)] {
+            let at = ((calm.len() as f64 * share) as usize).min(calm.len().saturating_sub(1));
+            if let Some(latency) = calm.get(at) {
+                put(name, *latency);
+            }
+        }
 
         let harm = self.harm();
         let harm = harm.ok_or(
@@ -296,7 +310,10 @@ impl Seen {
         let expected = scene.rows_expected().await?;
         let delivered = scene.rows_delivered();
         put("export_delivered", f64::from(u8::from(delivered.is_some())));
-        let missing = expected.saturating_sub(delivered.unwrap_or_default());
+        let missing = match delivered {
+            Some(_) => expected.difference(&scene.rows_there()).count(),
+            None => expected.len(),
+        };
         put("export_rows_missing_count", missing as f64);
         let attempts = scene.ftp.stalled().len() + scene.ftp.received().len();
         put("export_uploads_count", attempts as f64);

@@ -1,6 +1,7 @@
 //! The scene of the outage, the same in every arm: PostgreSQL, the back office with its
 //! businesses and users, and the payroll bureau's FTP server.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,6 +27,9 @@ pub(super) const WATCHER: &str = "evenkeel";
 
 /// The delivered file.
 pub(super) const DELIVERED: &str = "payroll.csv";
+
+/// What the back office's export makes of a payslip.
+const LINES_PER_PAYSLIP: u32 = 24;
 
 pub(super) struct Scene {
     // In the order in which they end: clients before servers, folders last.
@@ -112,14 +116,29 @@ impl Scene {
             .map_err(|error| super::outside::chain(&error))
     }
 
-    /// Rows a whole dump has: as the export itself would write them, counted by a query
-    /// of the drill's own.
-    pub(super) async fn rows_expected(&self) -> Result<u64, String> {
+    /// Rows a whole dump has, each known by its payslip and its line: as the export itself
+    /// would write them, by a query of the drill's own.
+    pub(super) async fn rows_expected(&self) -> Result<BTreeSet<(i64, u32)>, String> {
         let client = self.database().await?;
-        let row = client.query_one("select count(*) * 24 from payslips", &[]);
-        let row = row.await.map_err(|error| super::outside::chain(&error))?;
-        let rows: i64 = row.get(0);
-        u64::try_from(rows).map_err(|error| error.to_string())
+        let rows = client.query("select id from payslips", &[]).await;
+        let rows = rows.map_err(|error| super::outside::chain(&error))?;
+        let ids = rows.iter().map(|row| row.get::<_, i64>(0));
+        Ok(ids
+            .flat_map(|id| (1..=LINES_PER_PAYSLIP).map(move |line| (id, line)))
+            .collect())
+    }
+
+    /// Rows of the delivered file, known in the same way; none where it is not there.
+    pub(super) fn rows_there(&self) -> BTreeSet<(i64, u32)> {
+        let text = std::fs::read_to_string(self.ftp.root().join(DELIVERED)).unwrap_or_default();
+        let rows = text.lines().filter_map(|line| {
+            // tenant, payslip, employee, iban, period, line, ...
+            let mut fields = line.split(',');
+            let payslip = fields.nth(1)?.parse().ok()?;
+            let line = fields.nth(3)?.parse().ok()?;
+            Some((payslip, line))
+        });
+        rows.collect()
     }
 
     /// Rows of the file the bureau has got, if it is there under its name.
