@@ -338,7 +338,7 @@ mod tests {
         Case {
             rule: "machine paths",
             broken: ("a.md", concat!("see `/ho", "me/jo/evenkeel`")),
-            kept: ("a.md", "https://example.org/home/page and ./work/here"),
+            kept: ("a.md", "https://example.org/home/page and ./workshop/here"),
         },
         Case {
             rule: "registry hosts",
