@@ -148,6 +148,33 @@ fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    /// Everything that answers without a login, on either listener.
+    #[test]
+    fn nothing_answers_but_what_is_listed() {
+        let paths = |routes: Vec<(&'static str, _)>| -> Vec<&'static str> {
+            routes.into_iter().map(|(path, _)| path).collect()
+        };
+        assert_eq!(
+            paths(super::public::routes()),
+            ["/", "/incidents/{id}", "/healthz", "/favicon.svg"]
+        );
+        assert_eq!(
+            paths(super::operator::routes()),
+            [
+                "/",
+                "/incidents",
+                "/incidents/{id}",
+                "/runs",
+                "/runs/{run}",
+                "/evidence/{id}/{file}",
+                "/locks",
+                "/authority",
+                "/healthz",
+                "/favicon.svg"
+            ]
+        );
+    }
+
     #[test]
     fn base64_is_what_the_rfc_says() {
         for (plain, coded) in [

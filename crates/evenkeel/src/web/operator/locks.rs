@@ -52,7 +52,7 @@ pub(super) async fn page(State(site): State<Site>) -> Markup {
                                     p.dim { code { (session.query) } }
                                 }
                                 ul.tree { @for waiter in chain.waiters.iter().take(WAITERS_MAX) { (line(waiter, now)) } }
-                                (more(chain.waiters.len(), WAITERS_MAX, "evenkeel status --json"))
+                                (more(chain.waiters.len(), WAITERS_MAX, "evenkeel locks"))
                             }
                         }
                     }

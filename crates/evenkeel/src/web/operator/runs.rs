@@ -95,7 +95,7 @@ pub(super) async fn one(State(site): State<Site>, Path(run): Path<String>) -> Re
                     tr { th { "CPU time" } td.number { (progress.cpu_ms) " ms" } }
                     tr { th { "Read and written, sockets included" } td.number { (progress.io_bytes) " bytes" } }
                     tr { th { "Output" } td.number { (progress.output_bytes) " bytes" } }
-                    tr { th { "Progress reports" } td.number { (progress.reports) " bytes" } }
+                    tr { th { "Progress reports" } td.number { (progress.reports) " bytes written" } }
                     tr { th { "Living processes" } td.number { (progress.processes) } }
                 }
             }
