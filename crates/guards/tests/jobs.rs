@@ -1,8 +1,6 @@
 //! The jobs guard with real processes: runs that are started once, watched, and ended
 //! with everything they started.
 
-#[path = "support/products.rs"]
-mod products;
 #[path = "support/supervised.rs"]
 mod supervised;
 

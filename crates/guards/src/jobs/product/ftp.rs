@@ -2,7 +2,7 @@
 
 use evenkeel_core::Timestamp;
 use suppaftp::tokio::AsyncFtpStream;
-use suppaftp::types::FileType;
+use suppaftp::types::{FileType, Mode};
 use suppaftp::{FtpError, Status};
 use tokio::io::AsyncReadExt;
 
@@ -19,6 +19,15 @@ pub(super) async fn look(remote: &Remote, wanted: Wanted) -> Result<Found, Strin
     let mut ftp = AsyncFtpStream::connect((remote.host.as_str(), port))
         .await
         .map_err(say("cannot connect"))?;
+    // PASV answers with an IPv4 address (RFC 959), EPSV with a port alone (RFC 2428).
+    if ftp
+        .get_ref()
+        .await
+        .peer_addr()
+        .is_ok_and(|peer| peer.is_ipv6())
+    {
+        ftp.set_mode(Mode::ExtendedPassive);
+    }
     ftp.login(user, &password)
         .await
         .map_err(say("login refused"))?;

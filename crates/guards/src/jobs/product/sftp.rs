@@ -42,13 +42,17 @@ pub(super) async fn look(remote: &Remote, wanted: Wanted) -> Result<Found, Strin
     };
     let session = async {
         let sftp = Sftp::new(input, output, SftpOptions::new()).await?;
-        let found = look_with(&sftp, &remote.path, wanted).await;
+        let answer = match look_with(&sftp, &remote.path, wanted).await {
+            // The server answered: its words, and not what it greeted ssh with.
+            Err(error @ Error::SftpError(..)) => Err(error.to_string()),
+            found => found?,
+        };
         sftp.close().await?;
-        found
+        Ok(answer)
     };
     match session.await {
-        Ok(found) => Ok(found),
-        Err(error) => {
+        Ok(answer) => answer,
+        Err::<_, Error>(error) => {
             // What ssh itself says is nearer to the cause than a closed pipe.
             let mut said = String::new();
             let _ = ssh.start_kill();
@@ -63,12 +67,21 @@ pub(super) async fn look(remote: &Remote, wanted: Wanted) -> Result<Found, Strin
     }
 }
 
-async fn look_with(sftp: &Sftp, path: &str, wanted: Wanted) -> Result<Found, Error> {
+/// The outer error is one of the session; the inner one says why there is no product in it.
+async fn look_with(
+    sftp: &Sftp,
+    path: &str,
+    wanted: Wanted,
+) -> Result<Result<Found, String>, Error> {
     let meta = match sftp.fs().metadata(path).await {
         Ok(meta) => meta,
-        Err(Error::SftpError(SftpErrorKind::NoSuchFile, _)) => return Ok(Found::Nothing),
+        Err(Error::SftpError(SftpErrorKind::NoSuchFile, _)) => return Ok(Ok(Found::Nothing)),
         Err(error) => return Err(error),
     };
+    // A server need not say what kind it is.
+    if meta.file_type().is_some_and(|kind| !kind.is_file()) {
+        return Ok(Err("it is not a file".into()));
+    }
     let bytes = meta.len().unwrap_or_default();
     let modified_at = meta
         .modified()
@@ -96,9 +109,9 @@ async fn look_with(sftp: &Sftp, path: &str, wanted: Wanted) -> Result<Found, Err
             Some(content.end(wanted.rows && from == 0))
         }
     };
-    Ok(Found::File(FileSeen {
+    Ok(Ok(Found::File(FileSeen {
         bytes,
         modified_at,
         content,
-    }))
+    })))
 }
