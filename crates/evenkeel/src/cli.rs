@@ -207,6 +207,9 @@ fn serve(config: Config) -> Outcome {
     let served = runtime.block_on(crate::serve::serve(config, |addresses| {
         say(&format!("public page: http://{}/\n", addresses.page));
         say(&format!("operator page: http://{}/\n", addresses.operator));
+        if let Some(metrics) = addresses.metrics {
+            say(&format!("metrics: http://{metrics}/metrics\n"));
+        }
     }));
     match served {
         Ok(()) => Ok(ExitCode::SUCCESS),

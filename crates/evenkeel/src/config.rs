@@ -8,6 +8,7 @@ mod components;
 mod databases;
 mod guide;
 mod jobs;
+mod listeners;
 mod may;
 mod names;
 mod program;
@@ -65,6 +66,8 @@ pub struct Config {
     pub databases: Vec<DatabaseSpec>,
     /// The jobs.
     pub jobs: Vec<Job>,
+    /// Where metrics are, where they are wanted.
+    pub metrics_listen: Option<SocketAddr>,
     /// What is odd and does not stand in the way.
     pub warnings: Vec<Problem>,
 }
@@ -244,6 +247,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let incidents = program::incidents(&mut root, report);
     let keep_for = program::retention(&mut root, report);
     let log = program::log(&mut root, report);
+    let metrics_listen = listeners::metrics(&mut root, report);
 
     let mut policy = Policy {
         incidents,
@@ -288,6 +292,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         policy,
         databases,
         jobs,
+        metrics_listen,
         warnings: Vec::new(),
     }
 }

@@ -7,6 +7,7 @@ pub mod channels;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod metrics;
 pub mod pump;
 pub mod report;
 pub mod serve;

@@ -28,6 +28,7 @@
 //! | messages under way | [`hands::MESSAGES_AT_ONCE`] | the rest waits in the record |
 
 pub mod hands;
+pub mod meters;
 mod observers;
 pub mod orders;
 pub mod published;
@@ -52,6 +53,7 @@ use tokio::time::Instant;
 
 use crate::channels::Channels;
 use hands::Hands;
+use meters::Meters;
 use orders::{OrderDesk, Placed};
 use published::{Published, Publisher};
 use store::{Appended, OpenJournal, StartError, Store};
@@ -134,6 +136,7 @@ pub struct Pump {
     carried: Vec<Observation>,
     last_now: Timestamp,
     dropped_told: u64,
+    meters: Arc<Meters>,
 }
 
 /// How others reach a pump that runs.
@@ -145,6 +148,8 @@ pub struct Handle {
     pub orders: OrderDesk,
     /// The way into its queue.
     pub outlet: Outlet,
+    /// What it counts of itself.
+    pub meters: Arc<Meters>,
 }
 
 impl Pump {
@@ -166,6 +171,7 @@ impl Pump {
             published: publisher.subscribe(),
             orders: desk,
             outlet: outlet.clone(),
+            meters: Arc::default(),
         };
         let watchlist = watch::Sender::new(Arc::new(watchlist::of(&record)));
         let pump = Self {
@@ -183,6 +189,7 @@ impl Pump {
             carried: Vec::new(),
             last_now: Timestamp::MIN,
             dropped_told: 0,
+            meters: handle.meters.clone(),
         };
         Ok((pump, handle))
     }
@@ -269,12 +276,17 @@ impl Pump {
                 }
             }
         }
+        let began = Instant::now();
         let events = step(&mut self.state, &self.policy, &inputs, now);
         let decided = Instant::now();
+        self.meters.stepped(inputs.len(), decided - began);
         let trouble = |why: Option<&str>| self.publisher.tell_trouble(why);
         match self.store.append(&events, trouble, stop).await {
             Appended::Durable(revision) => {
                 self.state.record.revision = revision.0;
+                if !events.is_empty() {
+                    self.meters.appended(&events, decided.elapsed());
+                }
                 for order in accepted {
                     order.conclude(&events, revision.0);
                 }
@@ -294,6 +306,8 @@ impl Pump {
             && decided.elapsed() <= DECIDED_LATELY
         {
             self.hands.hand_out(&self.state.record, channels);
+            let (actions, messages) = self.hands.counts();
+            self.meters.under_way(actions, messages);
         }
         true
     }

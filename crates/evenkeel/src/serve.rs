@@ -25,6 +25,7 @@ use crate::channels::webhook::{Settings, Webhook, WebhookError};
 use crate::channels::{Channel, Channels};
 use crate::config::Config;
 use crate::control::{Control, ControlError, Socket};
+use crate::metrics;
 use crate::pump::store::{SqliteFile, StartError};
 use crate::pump::{Pace, Parts, Pump};
 use crate::web::serving::{Bounds, serve as serve_pages};
@@ -76,6 +77,8 @@ pub struct Addresses {
     pub page: SocketAddr,
     /// The operator's pages.
     pub operator: SocketAddr,
+    /// Metrics, where they are wanted.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Serves until told to stop; calls `up` once everything answers.
@@ -102,9 +105,17 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     let socket = Socket::make(&config.control_socket())?;
     let page = listen(config.page.listen, "page").await?;
     let operators = listen(config.operator_listen, "operator").await?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(listen(address, "metrics").await?),
+        None => None,
+    };
     let addresses = Addresses {
         page: page.local_addr()?,
         operator: operators.local_addr()?,
+        metrics: match &metrics {
+            Some(listener) => Some(listener.local_addr()?),
+            None => None,
+        },
     };
     let channels = channels(&config, &handle, addresses)?;
 
@@ -113,6 +124,12 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         policy: policy.clone(),
         evidence: config.evidence_folder(),
         name: config.page.name.clone(),
+    };
+    let source = metrics::Source {
+        published: handle.published.clone(),
+        policy: policy.clone(),
+        meters: handle.meters.clone(),
+        outlet: handle.outlet.clone(),
     };
     let control = Control {
         published: handle.published.clone(),
@@ -133,6 +150,10 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         bounds,
         stopped.clone(),
     ));
+    let metric_pages = metrics.map(|listener| {
+        let router = metrics::router(source);
+        tokio::spawn(serve_pages(listener, router, bounds, stopped.clone()))
+    });
     let control = tokio::spawn(socket.serve(control, stopped.clone()));
     let mut pump = tokio::spawn(pump.run(channels, stopped));
     up(addresses);
@@ -150,7 +171,8 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     {
         tracing::error!(%error, "the pump did not end as it should");
     }
-    for task in [pages, operator_pages, control] {
+    let listeners = [pages, operator_pages, control].into_iter();
+    for task in listeners.chain(metric_pages) {
         if let Err(error) = task.await {
             tracing::error!(%error, "a listener did not end as it should");
         }

@@ -185,6 +185,23 @@ fn a_run_outlives_a_server_that_is_killed_and_is_found_again() {
 }
 
 #[test]
+fn metrics_have_a_listener_of_their_own_where_one_is_named() {
+    let place = Place::with("[metrics]\nlisten = \"127.0.0.1:0\"\n");
+    let server = place.serve();
+    let metrics = server.metrics.clone().expect("an address");
+    let address = metrics.strip_suffix("/metrics").expect("the path");
+    let answer = ask(address, "/metrics", "prometheus");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("version=0.0.4"),
+        "{answer}"
+    );
+    assert!(answer.contains("\nevenkeel_well 1\n"), "{answer}");
+    assert!(ask(address, "/", "x").starts_with("HTTP/1.1 404"));
+    assert!(ask(&server.page, "/metrics", "x").starts_with("HTTP/1.1 404"));
+    server.stop();
+}
+
+#[test]
 fn a_second_server_is_told_who_has_the_journal() {
     let place = Place::with("");
     let server = place.serve();

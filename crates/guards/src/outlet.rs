@@ -56,6 +56,11 @@ impl Outlet {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Observations that wait for the pump.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     fn observation(&self, seen: Seen) -> Observation {
         Observation {
             at: Timestamp::now(),

@@ -20,6 +20,7 @@ pub(super) fn write(out: &Path) -> Outcome {
         ("configuration.md", config::reference()),
         ("cli.md", command_line()),
         ("findings.md", findings()),
+        ("metrics.md", crate::metrics::families::reference()),
     ] {
         let path = out.join(name);
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;

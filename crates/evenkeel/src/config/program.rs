@@ -22,20 +22,27 @@ fn address(
         value: SocketAddr::from(default),
         at: section.at.clone(),
     };
-    let Some(text) = section.text_of(report, "listen", Kind::Address) else {
-        return default;
-    };
+    given_address(section, report, default.value).unwrap_or(default)
+}
+
+/// The address a section names; `example` stands in what is said of one that is none.
+pub(super) fn given_address(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    example: SocketAddr,
+) -> Option<At<SocketAddr>> {
+    let text = section.text_of(report, "listen", Kind::Address)?;
     match text.value.parse() {
-        Ok(value) => At { value, at: text.at },
+        Ok(value) => Some(At { value, at: text.at }),
         Err(_) => {
             report.error(
                 &text.at,
                 format!(
-                    "`{}` is no address with a port; write for example listen = \"{}\"",
-                    text.value, default.value
+                    "`{}` is no address with a port; write for example listen = \"{example}\"",
+                    text.value
                 ),
             );
-            default
+            None
         }
     }
 }

@@ -90,6 +90,10 @@ pub const SECTIONS: &[Section] = &[
         about: "Evenkeel's own log, on standard error.",
     },
     Section {
+        name: "metrics",
+        about: "`/metrics` in Prometheus' format: Evenkeel itself and everything it sees. Off unless an address is named.",
+    },
+    Section {
         name: "[component]",
         about: "A function customers see, with its own line on the status page. At least one.",
     },
@@ -165,6 +169,9 @@ settings! {
     "log" {
         "level" Text "\"info\"" "\"debug\"" "`error`, `warn`, `info`, `debug` or `trace`.";
         "format" Text "\"text\"" "\"json\"" "`text` or `json`.";
+    }
+    "metrics" {
+        "listen" Address "-" "\"127.0.0.1:9464\"" "Where `/metrics` listens. It shows names of jobs, databases and checks: keep it on loopback, or in your own network.";
     }
     "[component]" {
         "id" Text "" "\"login\"" "Its name in this file and in the journal.";

@@ -85,6 +85,11 @@ impl Hands {
         }
     }
 
+    /// Actions and messages under way.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.actions.len(), self.messages.len())
+    }
+
     /// Whether an action is under way whose outcome is not in the record.
     pub(super) fn are_full_of_actions(&self, record: &Record) -> bool {
         requested(record).any(|action| self.actions.contains_key(&action.id))

@@ -77,6 +77,10 @@ impl Place {
         };
         let page = next("public page: http://");
         let operator = next("operator page: http://");
+        let configured = std::fs::read_to_string(self.config()).expect("a configuration");
+        let metrics = configured
+            .contains("[metrics]")
+            .then(|| next("metrics: http://"));
         // Its log is read, so that it never waits for a reader.
         let mut log = child.stderr.take().expect("a pipe");
         std::thread::spawn(move || {
@@ -87,6 +91,7 @@ impl Place {
             child,
             page: page.trim_end_matches('/').to_owned(),
             operator: operator.trim_end_matches('/').to_owned(),
+            metrics,
         }
     }
 
@@ -109,6 +114,8 @@ pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) page: String,
     pub(crate) operator: String,
+    /// With its path.
+    pub(crate) metrics: Option<String>,
 }
 
 impl Server {
