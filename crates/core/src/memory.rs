@@ -5,13 +5,20 @@
 //! itself: after a restart, or a jump of the clock ([`Memory::lose_track`]), patience
 //! begins anew. A detector is then slower for a while, never wrong. A picture older than
 //! the one already known is dropped: late and doubled observations change nothing.
+//!
+//! It can be written down and read back (the flight recorder begins its segments with it);
+//! what comes back decides exactly as what went in, which `tests/cases.rs` holds. Nobody
+//! else reads it: a restart begins with an empty one.
 
+use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use core::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use crate::authority::pairs;
 use crate::ids::{ComponentId, DatabaseId, JobId, RunId};
 use crate::observation::{
     DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunExit, RunProgress,
@@ -42,13 +49,15 @@ const GAPS_KEPT: usize = 64;
 const CPU_FLOOR_PCT: u128 = 1;
 
 /// What detectors remember.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     pub(crate) runs: BTreeMap<RunId, RunMemory>,
     pub(crate) databases: BTreeMap<DatabaseId, DatabaseMemory>,
     pub(crate) products: BTreeMap<JobId, (Timestamp, ProductState)>,
+    #[serde(with = "pairs")]
     pub(crate) blind: BTreeMap<Subject, (Timestamp, String)>,
     /// When sight of a subject was last spoken of: an older word says nothing about now.
+    #[serde(with = "pairs")]
     pub(crate) sight_at: BTreeMap<Subject, Timestamp>,
     /// Since when time has been measured without a break.
     pub(crate) tracked_since: Option<Timestamp>,
@@ -62,34 +71,38 @@ pub struct Memory {
 }
 
 /// What is remembered of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunMemory {
     pub(crate) seen_at: Timestamp,
     pub(crate) progress_at: Timestamp,
     /// Whether it has been seen to move at all.
     pub(crate) moved: bool,
     /// What moved last, in words.
-    pub(crate) progress_by: &'static str,
+    pub(crate) progress_by: Cow<'static, str>,
     reference: Option<RunProgress>,
     pub(crate) latest: Option<RunProgress>,
+    #[serde(with = "pairs")]
     backends: BTreeMap<Backend, Option<Timestamp>>,
 }
 
 /// What is remembered of a database.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseMemory {
     pub(crate) waits_at: Option<Timestamp>,
+    #[serde(with = "pairs")]
     pub(crate) chains: BTreeMap<Subject, ChainMemory>,
     pub(crate) run_backends_at: Option<Timestamp>,
+    #[serde(with = "pairs")]
     pub(crate) run_backends: BTreeMap<Backend, (Timestamp, Session)>,
     pub(crate) load: Option<(Timestamp, DatabaseLoad)>,
 }
 
 /// What is remembered of a lock chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainMemory {
     pub(crate) chain: LockChain,
     /// When each waiter was first seen waiting for this root, by our clock.
+    #[serde(with = "pairs")]
     pub(crate) first_seen: BTreeMap<Backend, Timestamp>,
 }
 
@@ -258,7 +271,7 @@ impl Memory {
             seen_at: now,
             progress_at: now,
             moved: false,
-            progress_by: "it began, or was first seen",
+            progress_by: Cow::Borrowed("it began, or was first seen"),
             reference: None,
             latest: None,
             backends: BTreeMap::new(),
@@ -301,7 +314,7 @@ impl Memory {
         };
         if let Some(by) = moved {
             memory.progress_at = memory.progress_at.max(at);
-            memory.progress_by = by;
+            memory.progress_by = Cow::Borrowed(by);
             memory.moved = true;
             memory.reference = Some(progress.clone());
         }
@@ -349,7 +362,7 @@ impl Memory {
             if works || changed {
                 run.moved = true;
                 run.progress_at = run.progress_at.max(at);
-                run.progress_by = "its database session worked";
+                run.progress_by = Cow::Borrowed("its database session worked");
             }
             run.backends.retain(|backend, _| {
                 backend.database != picture.database

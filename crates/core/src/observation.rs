@@ -381,7 +381,8 @@ pub enum Order {
     },
     /// Let a kind of action be tried again on a subject after its proof failed.
     LiftStop {
-        /// The kind of action.
+        /// The kind of action. Written under another name: `kind` tells observations apart.
+        #[serde(rename = "action_kind")]
         kind: crate::action::ActionKind,
         /// What it was stopped for: a job or a database.
         scope: Subject,

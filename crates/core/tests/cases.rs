@@ -5,8 +5,9 @@
 //! `EVENKEEL_BLESS=1 cargo test -p evenkeel-core --test cases` rewrites the `.out` files;
 //! the diff is reviewed like code. `tests/cases/script.rs` says what the lines mean.
 //!
-//! Every case is also run with each step doubled (running it again changes nothing) and
-//! with the record folded anew from the journal after each step.
+//! Every case is also run with each step doubled (running it again changes nothing), with
+//! the record folded anew from the journal, and with the memory and the observations
+//! written down and read back after each step (what replay rests on).
 
 #[path = "cases/script.rs"]
 mod script;

@@ -96,7 +96,7 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
         facts: vec![
             Fact::new("stall_limit", say(stall)),
             Fact::new("last_progress_at", memory.progress_at),
-            Fact::new("last_progress", memory.progress_by),
+            Fact::new("last_progress", &memory.progress_by),
             Fact::new(
                 "living_processes",
                 memory

@@ -261,6 +261,10 @@ impl Script {
             if folded != state.record {
                 return Err(format!("after {seen:?} the folded record differs"));
             }
+            state.memory = read_back(&state.memory).map_err(|e| format!("memory: {e}"))?;
+            if read_back(&inputs).map_err(|e| format!("observations: {e}"))? != inputs {
+                return Err(format!("{seen:?} comes back otherwise than it was written"));
+            }
             if !events.is_empty() {
                 let ms = evenkeel_core::time::since(epoch(), *now).as_millis();
                 writeln!(
@@ -279,6 +283,19 @@ impl Script {
         }
         Ok(decided)
     }
+}
+
+/// As the flight recorder has it: written down and read again.
+fn read_back<T>(value: &T) -> Result<T, String>
+where
+    T: serde::Serialize + serde::de::DeserializeOwned + PartialEq,
+{
+    let text = serde_json::to_string(value).map_err(|e| e.to_string())?;
+    let read: T = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+    if read != *value {
+        return Err(format!("what was read is not what was written: {text}"));
+    }
+    Ok(read)
 }
 
 fn capital(id: &str) -> String {
