@@ -15,7 +15,7 @@ use crate::finding::{Finding, FindingKey, Severity};
 use crate::ids::{ActionId, ComponentId, IncidentId, JobId, MessageId, Observer, RunId};
 use crate::incident::IncidentStatus;
 use crate::message::Message;
-use crate::observation::{Exit, Origin};
+use crate::observation::{Act, Exit, Origin};
 use crate::status::Status;
 use crate::subject::Subject;
 
@@ -303,5 +303,16 @@ events! {
         message: MessageId,
         /// How it went.
         outcome: Outcome,
+    }
+    /// A person did something to Evenkeel itself, or tried to: the audit.
+    PersonActed(1) = "person_acted" {
+        /// Who.
+        by: Observer,
+        /// What.
+        act: Act,
+        /// To what, or with what.
+        about: String,
+        /// From where.
+        from: String,
     }
 }

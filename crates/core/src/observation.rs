@@ -60,6 +60,8 @@ pub enum Seen {
     MessageOutcome(MessageOutcome),
     /// What a person ordered.
     Order(Order),
+    /// What a person did to Evenkeel itself: for the journal only, nothing is decided on it.
+    PersonAct(PersonAct),
 }
 
 /// A job's schedule came due.
@@ -387,4 +389,41 @@ pub enum Order {
         /// What it was stopped for: a job or a database.
         scope: Subject,
     },
+}
+
+/// What a person did to Evenkeel itself. The observer says who.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonAct {
+    /// What.
+    pub act: Act,
+    /// To what, or with what: `approve A-7`, `ana, operator`. Empty where `act` says it all.
+    pub about: String,
+    /// From where: `127.0.0.1`, `control socket`.
+    pub from: String,
+}
+
+/// What people do to Evenkeel itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Logged in to the console.
+    LoggedIn,
+    /// Tried to, and was turned away.
+    LoginFailed,
+    /// Logged out.
+    LoggedOut,
+    /// Gave an order.
+    Ordered,
+    /// Let somebody in.
+    PersonAdded,
+    /// Shut somebody out.
+    PersonRemoved,
+    /// Set a password.
+    PasswordSet,
+    /// Ended the waiting time after failed logins.
+    Unlocked,
+    /// Made a token.
+    TokenCreated,
+    /// Took a token back.
+    TokenRevoked,
 }

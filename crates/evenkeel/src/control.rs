@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path as FromPath, State};
@@ -26,7 +27,7 @@ use tokio::sync::watch;
 use crate::pump::orders::{OrderDesk, RefusalKind};
 use crate::pump::published::Published;
 use crate::report::{self, StatusReport};
-use crate::web::serving::{Bounds, serve};
+use crate::web::serving::{Bounds, Peer, serve};
 
 /// The largest order, bytes.
 const ORDER_MAX: usize = 64 * 1024;
@@ -204,14 +205,31 @@ async fn authority(State(control): State<Control>) -> Response {
 /// An order, and who gives it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Given {
-    /// Who gives it; the socket's file mode has said that they may.
+    /// Who gives it, as they say. The socket's file mode has said that they may; the
+    /// journal keeps who the kernel says they are.
+    #[serde(default)]
     pub by: String,
     /// What is ordered.
     #[serde(flatten)]
     pub order: Order,
 }
 
-async fn order(State(control): State<Control>, body: axum::body::Bytes) -> Response {
+/// The name of whoever is at the other end: the kernel says who, not they.
+fn named(peer: Peer) -> Option<String> {
+    let uid = peer.uid?;
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid));
+    Some(
+        user.ok()
+            .flatten()
+            .map_or_else(|| format!("uid {uid}"), |user| user.name),
+    )
+}
+
+async fn order(
+    State(control): State<Control>,
+    peer: Option<Extension<Peer>>,
+    body: axum::body::Bytes,
+) -> Response {
     let given: Given = match serde_json::from_slice(&body) {
         Ok(given) => given,
         Err(error) => {
@@ -221,7 +239,15 @@ async fn order(State(control): State<Control>, body: axum::body::Bytes) -> Respo
             );
         }
     };
-    match control.orders.place(&given.by, given.order).await {
+    let by = peer.and_then(|Extension(peer)| named(peer));
+    let Some(by) = by else {
+        return refused(
+            StatusCode::FORBIDDEN,
+            "the kernel does not say who you are, so that the journal could not either",
+        );
+    };
+    let from = Some("control socket".to_owned());
+    match control.orders.place_from(&by, from, given.order).await {
         Ok(revision) => Json(Answered {
             revision: Some(revision),
             refused: None,

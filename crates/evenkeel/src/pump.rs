@@ -271,7 +271,7 @@ impl Pump {
             match order.objection(&self.state.record, &self.policy, now) {
                 Some(refusal) => order.answer(Err(refusal)),
                 None => {
-                    inputs.push(order.observation(now));
+                    inputs.extend(order.observations(now));
                     accepted.push(order);
                 }
             }
@@ -411,6 +411,7 @@ fn is_fact(observation: &Observation) -> bool {
         | Seen::Sight(_)
         | Seen::ActionOutcome(_)
         | Seen::MessageOutcome(_)
-        | Seen::Order(_) => true,
+        | Seen::Order(_)
+        | Seen::PersonAct(_) => true,
     }
 }

@@ -15,7 +15,7 @@ use evenkeel_core::finding::{Finding, FindingKey, FindingKind, Severity};
 use evenkeel_core::ids::{ActionId, IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::message::{Body, Message};
-use evenkeel_core::observation::{Exit, Origin};
+use evenkeel_core::observation::{Act, Exit, Origin};
 use evenkeel_core::record::Record;
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::{Backend, Subject};
@@ -232,6 +232,12 @@ fn samples() -> Vec<What> {
         What::MessageEnded {
             message: MessageId(7),
             outcome: Outcome::Done("the public page says so".into()),
+        },
+        What::PersonActed {
+            by: "operator:ana".into(),
+            act: Act::Ordered,
+            about: "approve A-7".into(),
+            from: "192.0.2.7".into(),
         },
     ]
 }

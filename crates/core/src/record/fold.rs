@@ -236,6 +236,8 @@ impl Record {
                 self.open_messages.remove(message);
                 self.forget_messages();
             }
+            // What people did is for reading: nothing is decided on it.
+            What::PersonActed { .. } => {}
         }
     }
 

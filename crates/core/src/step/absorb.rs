@@ -77,6 +77,12 @@ impl Work<'_> {
                 }
             }
             Seen::Order(order) => self.obey(by, order, at),
+            Seen::PersonAct(done) => self.emit(What::PersonActed {
+                by: by.clone(),
+                act: done.act,
+                about: done.about.clone(),
+                from: done.from.clone(),
+            }),
         }
     }
 

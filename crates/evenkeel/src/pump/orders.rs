@@ -11,7 +11,7 @@ use std::time::Duration;
 use evenkeel_core::Timestamp;
 use evenkeel_core::event::{Event, What};
 use evenkeel_core::ids::ActionId;
-use evenkeel_core::observation::{Observation, Order, Seen};
+use evenkeel_core::observation::{Act, Observation, Order, PersonAct, Seen};
 use evenkeel_core::policy::Policy;
 use evenkeel_core::record::{Phase, Record};
 use tokio::sync::{mpsc, oneshot};
@@ -73,6 +73,7 @@ pub type Answer = Result<u64, Refusal>;
 /// An order on its way through the pump.
 pub(super) struct Placed {
     by: String,
+    from: Option<String>,
     order: Order,
     answer: oneshot::Sender<Answer>,
 }
@@ -95,10 +96,16 @@ impl OrderDesk {
 
     /// Gives an order on behalf of `by` and waits until what it did is durable.
     pub async fn place(&self, by: &str, order: Order) -> Answer {
+        self.place_from(by, None, order).await
+    }
+
+    /// The same, and the journal keeps from where it was given.
+    pub async fn place_from(&self, by: &str, from: Option<String>, order: Order) -> Answer {
         check_words(by, &order)?;
         let (answer, answered) = oneshot::channel();
         let placed = Placed {
             by: format!("operator:{by}"),
+            from,
             order,
             answer,
         };
@@ -147,13 +154,36 @@ fn check_words(by: &str, order: &Order) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// An order as one would type it.
+pub fn in_words(order: &Order) -> String {
+    match order {
+        Order::Approve { action } => format!("approve {action}"),
+        Order::Refuse { action, reason } => format!("refuse {action}, because: {reason}"),
+        Order::HoldActions { reason } => format!("hold-actions, because: {reason}"),
+        Order::ReleaseActions { reason } => format!("release-actions, because: {reason}"),
+        Order::Acknowledge { incident } => format!("acknowledge {incident}"),
+        Order::StartJob { job } => format!("start {job}"),
+        Order::LiftStop { kind, scope } => format!("approve --lift {kind} {scope}"),
+    }
+}
+
 impl Placed {
-    pub(super) fn observation(&self, now: Timestamp) -> Observation {
-        Observation {
+    /// What the core is told of it: that it was given, and the order itself.
+    pub(super) fn observations(&self, now: Timestamp) -> impl Iterator<Item = Observation> {
+        let given = self.from.clone().map(|from| {
+            Seen::PersonAct(PersonAct {
+                act: Act::Ordered,
+                about: in_words(&self.order),
+                from,
+            })
+        });
+        let by = self.by.clone();
+        let seen = given.into_iter().chain([Seen::Order(self.order.clone())]);
+        seen.map(move |seen| Observation {
             at: now,
-            by: self.by.as_str().into(),
-            seen: Seen::Order(self.order.clone()),
-        }
+            by: by.as_str().into(),
+            seen,
+        })
     }
 
     pub(super) fn answer(self, answer: Answer) {

@@ -4,7 +4,7 @@
 use evenkeel_core::action::{ActionKind, Outcome};
 use evenkeel_core::event::{What, Withheld};
 use evenkeel_core::message::Body;
-use evenkeel_core::observation::{Exit, Origin};
+use evenkeel_core::observation::{Act, Exit, Origin};
 use evenkeel_core::record::Phase;
 
 /// An event as a sentence.
@@ -170,6 +170,35 @@ pub fn sentence(what: &What) -> String {
             message,
             outcome: went,
         } => format!("{message} {}.", outcome(went)),
+        What::PersonActed {
+            by,
+            act: done,
+            about,
+            from,
+        } => format!("{by} {} ({from}).", act(*done, about)),
+    }
+}
+
+/// What a person did, after their name.
+pub fn act(act: Act, about: &str) -> String {
+    let said = match act {
+        Act::LoggedIn => "logged in",
+        Act::LoginFailed => "was not let in",
+        Act::LoggedOut => "logged out",
+        Act::Ordered => "ordered",
+        Act::PersonAdded => "let in",
+        Act::PersonRemoved => "shut out",
+        Act::PasswordSet => "set the password of",
+        Act::Unlocked => "ended the waiting time of",
+        Act::TokenCreated => "made the token",
+        Act::TokenRevoked => "took back the token",
+    };
+    match (about, act) {
+        ("", _) => said.into(),
+        (about, Act::LoggedIn | Act::LoginFailed | Act::LoggedOut | Act::Ordered) => {
+            format!("{said}: {about}")
+        }
+        (about, _) => format!("{said} {about}"),
     }
 }
 

@@ -7,18 +7,77 @@
 //! | a connection, slow readers included | [`Bounds::life`] | it is closed |
 //! | a request's body | the router's own limit | 413 |
 //!
+//! Each request carries who is at the other end ([`Peer`]).
+//!
 //! Written on hyper's connection and not on `axum::serve`, which has none of these.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+
+/// Who is at the other end of a connection, as the kernel says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// The address they come from; none on a Unix socket.
+    pub address: Option<IpAddr>,
+    /// The user they run as, on a Unix socket.
+    pub uid: Option<u32>,
+    /// Whether nobody between can read along.
+    pub is_encrypted: bool,
+}
+
+/// A connection that knows who is at its other end.
+pub trait HasPeer {
+    /// Who.
+    fn peer(&self) -> Peer;
+}
+
+impl HasPeer for TcpStream {
+    fn peer(&self) -> Peer {
+        Peer {
+            address: self.peer_addr().ok().map(|address| address.ip()),
+            ..Peer::default()
+        }
+    }
+}
+
+impl HasPeer for UnixStream {
+    fn peer(&self) -> Peer {
+        Peer {
+            uid: self.peer_cred().ok().map(|cred| cred.uid()),
+            ..Peer::default()
+        }
+    }
+}
+
+/// A router that is told with each request who asks.
+struct Told<S> {
+    inner: S,
+    peer: Peer,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Told<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.inner.call(request)
+    }
+}
 
 /// How much a listener takes on.
 #[derive(Debug, Clone, Copy)]
@@ -47,12 +106,15 @@ impl Default for Bounds {
 }
 
 /// Serves until `stop` turns true; connections that are open then have a second to end.
-pub async fn serve<L: Listener>(
+pub async fn serve<L>(
     mut listener: L,
     router: Router,
     bounds: Bounds,
     mut stop: watch::Receiver<bool>,
-) {
+) where
+    L: Listener,
+    L::Io: HasPeer,
+{
     let room = Arc::new(Semaphore::new(bounds.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -66,7 +128,10 @@ pub async fn serve<L: Listener>(
             accepted = accepted => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let service = TowerToHyperService::new(router.clone());
+        let service = Told {
+            peer: io.peer(),
+            inner: TowerToHyperService::new(router.clone()),
+        };
         connections.spawn(async move {
             let _permit = permit;
             let connection = http1::Builder::new()
