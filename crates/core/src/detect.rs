@@ -7,10 +7,16 @@
 
 pub mod action_did_not_help;
 pub mod blind;
+pub mod certificate_expires;
+pub mod check_down;
+pub mod check_slow;
 pub mod connections_near_limit;
 pub mod idle_in_transaction;
 pub mod lock_blocks_component;
 pub mod product_missing;
+pub mod readiness_at_risk;
+pub mod readiness_failed;
+pub mod references_fail;
 pub mod retries_spent;
 pub mod run_failed;
 pub mod run_hung;
@@ -127,6 +133,12 @@ pub const DETECTORS: &[Detector] = &[
     transaction_old::DETECTOR,
     blind::DETECTOR,
     action_did_not_help::DETECTOR,
+    check_down::DETECTOR,
+    check_slow::DETECTOR,
+    certificate_expires::DETECTOR,
+    references_fail::DETECTOR,
+    readiness_at_risk::DETECTOR,
+    readiness_failed::DETECTOR,
 ];
 
 /// A span as an operator says it: `45 s`, `12 min`, `3 h 5 min`.

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, ActionKind, Outcome};
 use crate::evidence::KeptEvidence;
 use crate::finding::{Finding, FindingKey, Severity};
-use crate::ids::{ActionId, ComponentId, IncidentId, JobId, MessageId, Observer, RunId};
+use crate::ids::{
+    ActionId, ComponentId, IncidentId, JobId, MessageId, Observer, ReadinessId, RunId,
+};
 use crate::incident::IncidentStatus;
 use crate::message::Message;
 use crate::observation::{Act, Exit, Origin};
@@ -314,5 +316,29 @@ events! {
         about: String,
         /// From where.
         from: String,
+    }
+    /// Nobody looked for a while: the program did not run, the machine slept, or the clock
+    /// jumped. How components were then is unknown.
+    Unobserved(1) = "unobserved" {
+        /// Since when; until the time of the event.
+        since: Timestamp,
+    }
+    /// A readiness was asked for.
+    ReadinessAsked(1) = "readiness_asked" {
+        /// Which.
+        readiness: ReadinessId,
+        /// When it must hold.
+        due_at: Timestamp,
+        /// Whether this is the rehearsal.
+        rehearsal: bool,
+    }
+    /// A readiness that was asked for holds.
+    ReadinessHeld(1) = "readiness_held" {
+        /// Which.
+        readiness: ReadinessId,
+        /// When it had to hold.
+        due_at: Timestamp,
+        /// Whether this was the rehearsal.
+        rehearsal: bool,
     }
 }

@@ -68,6 +68,18 @@ finding_kinds! {
     Blind = "blind",
     /// An action was performed and did not help.
     ActionDidNotHelp = "action_did_not_help",
+    /// A check fails, as often in a row as counts.
+    CheckDown = "check_down",
+    /// A check passes, and takes too long.
+    CheckSlow = "check_slow",
+    /// A served certificate ends soon.
+    CertificateExpires = "certificate_expires",
+    /// Nothing outside answers: what checks say of targets says nothing.
+    ReferencesFail = "references_fail",
+    /// What must hold at a time of day does not yet, and the time is near.
+    ReadinessAtRisk = "readiness_at_risk",
+    /// What must hold at a time of day does not.
+    ReadinessFailed = "readiness_failed",
 }
 
 impl fmt::Display for FindingKind {

@@ -69,6 +69,18 @@ name_id!(
     InstanceId
 );
 name_id!(
+    /// A check of the configuration: `login-journey`.
+    CheckId
+);
+name_id!(
+    /// A heartbeat: its UUID, lower case.
+    HeartbeatId
+);
+name_id!(
+    /// A readiness of the configuration: `morning`.
+    ReadinessId
+);
+name_id!(
     /// A piece of kept evidence: the name of its folder below the evidence directory.
     EvidenceId
 );

@@ -10,6 +10,8 @@
 //! what comes back decides exactly as what went in, which `tests/cases.rs` holds. Nobody
 //! else reads it: a restart begins with an empty one.
 
+pub(crate) mod checks;
+
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -19,11 +21,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::authority::pairs;
-use crate::ids::{ComponentId, DatabaseId, JobId, RunId};
+use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, RunId};
 use crate::observation::{
     DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunExit, RunProgress,
     Session, SessionState,
 };
+use crate::policy::Policy;
 use crate::record::Record;
 use crate::subject::{Backend, Subject};
 use crate::time;
@@ -68,6 +71,16 @@ pub struct Memory {
     /// When to look at a subject again although nothing was seen of it.
     pub(crate) timers: BTreeSet<(Timestamp, Subject)>,
     pub(crate) last_step: Option<Timestamp>,
+    /// How checks went lately.
+    pub(crate) checks: BTreeMap<CheckId, checks::CheckMemory>,
+    /// Checks that failed last, wherever they are seen from.
+    pub(crate) failing: BTreeSet<CheckId>,
+    /// Checks of a component that have not been made lately.
+    pub(crate) unseen: BTreeMap<ComponentId, BTreeSet<CheckId>>,
+    /// The absence that was last told of.
+    pub(crate) absence: Option<Timestamp>,
+    /// Components that anything at all looks at.
+    pub(crate) watched: BTreeSet<ComponentId>,
 }
 
 /// What is remembered of a run.
@@ -194,6 +207,19 @@ impl Memory {
             .iter()
             .map(|(at, gap)| time::since(from, time::after(*at, *gap)).min(*gap))
             .sum()
+    }
+
+    /// Notes which components anything at all looks at.
+    pub(crate) fn take_stock(&mut self, policy: &Policy) {
+        let by_jobs = policy.jobs.values().flat_map(|job| &job.components);
+        let by_checks = policy.checks.values().flat_map(|check| &check.components);
+        let needing = policy.components.iter();
+        let needing = needing.filter(|(_, component)| !component.needs.is_empty());
+        self.watched = by_jobs
+            .chain(by_checks)
+            .chain(needing.map(|(id, _)| id))
+            .cloned()
+            .collect();
     }
 
     pub(crate) fn take_due(&mut self, now: Timestamp) -> BTreeSet<Subject> {

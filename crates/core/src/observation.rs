@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Outcome;
 use crate::evidence::KeptEvidence;
-use crate::ids::{ActionId, ComponentId, DatabaseId, JobId, MessageId, Observer, RunId};
+use crate::ids::{
+    ActionId, CheckId, ComponentId, DatabaseId, JobId, MessageId, Observer, ReadinessId, RunId,
+};
 use crate::subject::{Backend, Subject};
 
 /// Something was seen.
@@ -62,6 +64,12 @@ pub enum Seen {
     Order(Order),
     /// What a person did to Evenkeel itself: for the journal only, nothing is decided on it.
     PersonAct(PersonAct),
+    /// How a check went.
+    CheckResult(CheckResult),
+    /// A readiness is to be asked for.
+    ReadinessDue(ReadinessDue),
+    /// Evenkeel was not there.
+    Absence(Absence),
 }
 
 /// A job's schedule came due.
@@ -426,4 +434,55 @@ pub enum Act {
     TokenCreated,
     /// Took a token back.
     TokenRevoked,
+}
+
+/// How a check went, seen from one place: the observation's observer names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// The check.
+    pub check: CheckId,
+    /// How it went.
+    pub outcome: CheckOutcome,
+    /// How long it took, milliseconds; for one that failed, until that was certain.
+    pub took_ms: u32,
+    /// The earliest end of the chain of certificates that was served, where one was.
+    pub certificate_expires_at: Option<Timestamp>,
+}
+
+/// How a check went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// The target answered as it should.
+    Passed,
+    /// It did not.
+    Failed {
+        /// What was wrong, without secrets, bounded.
+        why: String,
+        /// The step of a journey at which it failed.
+        step: Option<String>,
+    },
+    /// The check could not be made, for a reason of our own: it says nothing of the target.
+    NotMade {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A readiness is to be asked for: now, or some time before as a rehearsal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadinessDue {
+    /// Which.
+    pub readiness: ReadinessId,
+    /// When it must hold.
+    pub due_at: Timestamp,
+    /// Whether this is the rehearsal.
+    pub rehearsal: bool,
+}
+
+/// Evenkeel was not there to see anything: it was not running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absence {
+    /// The last moment at which it is known to have run.
+    pub since: Timestamp,
 }

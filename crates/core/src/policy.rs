@@ -3,7 +3,7 @@
 //! Made once from `evenkeel.toml` by the program, which has refused everything that
 //! does not fit together. Defaults are safe: watch first.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -11,7 +11,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
-use crate::ids::{ComponentId, DatabaseId, JobId};
+use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, ReadinessId};
+use crate::status::Status;
 
 /// Everything the core needs to know of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -26,6 +27,13 @@ pub struct Policy {
     pub authority: Authority,
     /// When incidents close and reopen.
     pub incidents: IncidentPolicy,
+    /// What is asked from outside, the way customers would.
+    pub checks: BTreeMap<CheckId, CheckPolicy>,
+    /// Checks of targets that are not ours: when all of them fail, the fault is on our side,
+    /// and the failure of any other check says nothing.
+    pub references: BTreeSet<CheckId>,
+    /// What must hold at a time of day.
+    pub readiness: BTreeMap<ReadinessId, ReadinessPolicy>,
 }
 
 /// A function customers see.
@@ -174,6 +182,67 @@ impl Default for LockPolicy {
             drain: Duration::from_secs(3),
         }
     }
+}
+
+/// A check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckPolicy {
+    /// What it is called in sentences: `Log in and book`.
+    pub name: String,
+    /// The components that are hurt when it fails.
+    pub components: Vec<ComponentId>,
+    /// How they are then.
+    pub harm: Status,
+    /// Failures in a row that count.
+    pub failures: u32,
+    /// How often it is made.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// Passing, but taking longer than this as often as `failures`, is slow.
+    pub slow_after: Option<Duration>,
+    /// The served certificate is reported when it ends within so many days.
+    pub certificate_days: Option<u32>,
+    /// How many places must see it fail; never more than there are.
+    pub quorum: u32,
+}
+
+impl Default for CheckPolicy {
+    /// Every minute, and three failures in a row, which with quick retries after the first
+    /// is a quarter of a minute: one lost packet is no outage. A certificate is renewed at
+    /// 30 days by everyone who automates it; at 14 somebody has to look.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            components: Vec::new(),
+            harm: Status::PartialOutage,
+            failures: 3,
+            interval: Duration::from_secs(60),
+            timeout: Duration::from_secs(10),
+            slow_after: None,
+            certificate_days: Some(14),
+            quorum: 1,
+        }
+    }
+}
+
+impl CheckPolicy {
+    /// A result older than this says nothing about now: one result may get lost, and the
+    /// next one may take as long as it is allowed to.
+    pub fn fresh_for(&self) -> Duration {
+        self.interval * 2 + self.timeout + Duration::from_secs(10)
+    }
+}
+
+/// What must hold at a time of day.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReadinessPolicy {
+    /// What it is called in sentences: `The morning`.
+    pub name: String,
+    /// Checks that must pass.
+    pub checks: Vec<CheckId>,
+    /// Jobs whose product of the newest slot must be there.
+    pub products: Vec<JobId>,
 }
 
 /// A pattern with `*` for any text: `backoffice-*`. Case matters.

@@ -20,7 +20,9 @@ use crate::authority::pairs;
 use crate::event::Withheld;
 use crate::evidence::KeptEvidence;
 use crate::finding::{Finding, FindingKey};
-use crate::ids::{ActionId, ComponentId, IncidentId, JobId, MessageId, Observer, RunId};
+use crate::ids::{
+    ActionId, ComponentId, IncidentId, JobId, MessageId, Observer, ReadinessId, RunId,
+};
 use crate::incident::Incident;
 use crate::message::Message;
 use crate::observation::{Exit, Origin};
@@ -60,6 +62,8 @@ pub struct Record {
     pub runs: BTreeMap<RunId, RunState>,
     /// Components that have ever had a status.
     pub components: BTreeMap<ComponentId, ComponentState>,
+    /// What was asked for at a time of day, and whether it held.
+    pub readiness: BTreeMap<ReadinessId, ReadinessState>,
     /// The kill switch, where it is thrown.
     pub held: Option<Held>,
     /// Kinds of action that did not help and are stopped, by scope.
@@ -290,6 +294,28 @@ pub struct ComponentState {
     pub reason: String,
     /// How it was, by UTC day, the newest 90 days; the current stretch is not in it yet.
     pub days: BTreeMap<Day, DayTally>,
+}
+
+/// What was asked for at a time of day, and whether it held.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReadinessState {
+    /// What is asked for and does not hold yet.
+    pub asked: Option<Asked>,
+    /// The newest time it was asked for.
+    pub last_due: Option<Timestamp>,
+    /// The newest time a rehearsal of it was asked for.
+    pub last_rehearsed: Option<Timestamp>,
+    /// The newest time it had to hold and did, and since when it did.
+    pub last_held: Option<(Timestamp, Timestamp)>,
+}
+
+/// A readiness that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// When it must hold.
+    pub due_at: Timestamp,
+    /// Whether this is the rehearsal.
+    pub rehearsal: bool,
 }
 
 /// The kill switch, thrown.

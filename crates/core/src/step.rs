@@ -13,6 +13,7 @@ mod absorb;
 mod actions;
 mod incidents;
 mod messages;
+mod watch;
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 use crate::detect::{DETECTORS, Judgement, Verdict, View};
 use crate::event::{Event, What};
 use crate::finding::{Finding, FindingKey};
-use crate::ids::JobId;
+use crate::ids::{ComponentId, JobId};
 use crate::memory::{GAP_MAX, Memory};
 use crate::observation::Observation;
 use crate::policy::Policy;
@@ -78,15 +79,21 @@ pub fn step(
         now,
         events: Vec::new(),
         touched: BTreeSet::new(),
+        components: BTreeSet::new(),
+        lost_sight: false,
     };
-    work.state.memory.tracked_since.get_or_insert(now);
     work.keep_time();
-    work.introduce_components();
+    work.state.memory.tracked_since.get_or_insert(now);
+    work.begin();
     for observation in inputs {
         work.absorb(observation);
     }
-    let due = work.state.memory.take_due(now);
-    work.touched.extend(due);
+    for subject in work.state.memory.take_due(now) {
+        if let Subject::Check(id) = &subject {
+            work.state.memory.check_grows_old(policy, id, now);
+        }
+        work.touch(subject);
+    }
     work.settle();
     work.state.memory.last_step = Some(now);
     work.events
@@ -103,6 +110,10 @@ pub(crate) struct Work<'a> {
     now: Timestamp,
     events: Vec<Event>,
     touched: BTreeSet<Subject>,
+    /// Components whose status may be another one.
+    components: BTreeSet<ComponentId>,
+    /// Nobody looked for a while: what is not seen again in this step is unknown.
+    lost_sight: bool,
 }
 
 impl Work<'_> {
@@ -116,6 +127,17 @@ impl Work<'_> {
     }
 
     fn emit(&mut self, what: What) {
+        let key = match &what {
+            What::FindingOpened { finding } | What::FindingUpdated { finding } => {
+                self.components.extend(finding.harms.keys().cloned());
+                Some(&finding.key)
+            }
+            What::FindingCleared { key, .. } => Some(key),
+            _ => None,
+        };
+        if let Some(open) = key.and_then(|key| self.state.record.findings.get(key)) {
+            self.components.extend(open.finding.harms.keys().cloned());
+        }
         let event = Event { at: self.now, what };
         self.state.record.apply(&event);
         self.events.push(event);
@@ -132,13 +154,29 @@ impl Work<'_> {
         if self.now < last || time::since(last, self.now) > GAP_MAX {
             let State { record, memory } = &mut *self.state;
             memory.lose_track(record, last, self.now);
+            if last < self.now {
+                self.was_unobserved(last);
+            }
         }
+    }
+
+    /// The first step of a memory: what the configuration has is made known to it.
+    fn begin(&mut self) {
+        if self.state.memory.last_step.is_some() {
+            return;
+        }
+        self.state.memory.take_stock(self.policy);
+        self.state.memory.expect_checks(self.policy, self.now);
+        self.introduce_components();
+        self.touch_all_components();
+        self.clear_what_is_gone();
     }
 
     fn settle(&mut self) {
         for round in 0..ROUNDS_MAX {
             let touched = core::mem::take(&mut self.touched);
             for subject in &touched {
+                self.settle_readiness(subject);
                 self.judge(subject);
             }
             self.prove_actions();

@@ -6,7 +6,9 @@ use core::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ComponentId, DatabaseId, InstanceId, JobId, RunId};
+use crate::ids::{
+    CheckId, ComponentId, DatabaseId, HeartbeatId, InstanceId, JobId, ReadinessId, RunId,
+};
 
 /// One database backend, identified so that it cannot be confused.
 ///
@@ -52,6 +54,12 @@ pub enum Subject {
     },
     /// An instance of the service under guard.
     Instance(InstanceId),
+    /// A check of the configuration.
+    Check(CheckId),
+    /// A heartbeat, of the configuration or made through the API.
+    Heartbeat(HeartbeatId),
+    /// What must hold at a time of day.
+    Readiness(ReadinessId),
     /// Evenkeel itself.
     Evenkeel,
 }
@@ -84,6 +92,9 @@ impl fmt::Display for Subject {
                 write!(f, "prepared_transaction:{database}/{gid}")
             }
             Self::Instance(id) => write!(f, "instance:{id}"),
+            Self::Check(id) => write!(f, "check:{id}"),
+            Self::Heartbeat(id) => write!(f, "heartbeat:{id}"),
+            Self::Readiness(id) => write!(f, "readiness:{id}"),
             Self::Evenkeel => f.write_str("evenkeel"),
         }
     }

@@ -27,6 +27,7 @@
 //! | actions under way | [`hands::ACTIONS_AT_ONCE`] | the rest waits in the record |
 //! | messages under way | [`hands::MESSAGES_AT_ONCE`] | the rest waits in the record |
 
+mod alive;
 pub mod hands;
 pub mod meters;
 mod observers;
@@ -43,7 +44,7 @@ use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::event::Event;
-use evenkeel_core::observation::{Observation, Seen};
+use evenkeel_core::observation::{Absence, Observation, Seen};
 use evenkeel_core::policy::Policy;
 use evenkeel_core::step::{State, step};
 use evenkeel_guards::guard::{Guard, Watchlist};
@@ -52,6 +53,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::channels::Channels;
+use alive::Alive;
 use hands::Hands;
 use meters::Meters;
 use orders::{OrderDesk, Placed};
@@ -111,6 +113,8 @@ pub struct Parts {
     pub policy: Arc<Policy>,
     /// Where the journal is.
     pub journal: Arc<dyn OpenJournal>,
+    /// Where it is noted when a step was last made.
+    pub alive: std::path::PathBuf,
     /// Who observes and performs.
     pub guards: Vec<Arc<dyn Guard>>,
     /// How long entries of a kind are kept; others are kept for ever.
@@ -124,6 +128,7 @@ pub struct Pump {
     policy: Arc<Policy>,
     pace: Pace,
     store: Store,
+    alive: Alive,
     state: State,
     guards: Vec<Arc<dyn Guard>>,
     hands: Hands,
@@ -158,11 +163,18 @@ impl Pump {
         let Parts {
             policy,
             journal,
+            alive,
             guards,
             keep_for,
             pace,
         } = parts;
         let (store, record) = Store::open(journal, keep_for, &pace).await?;
+        let alive = Alive::new(alive);
+        let absence = alive.last().map(|since| Observation {
+            at: Timestamp::now(),
+            by: "pump".into(),
+            seen: Seen::Absence(Absence { since }),
+        });
         let (observations, queue) = mpsc::channel(QUEUE_MAX);
         let outlet = Outlet::new("pump".into(), observations);
         let (desk, orders) = OrderDesk::new();
@@ -180,13 +192,14 @@ impl Pump {
             policy,
             pace,
             store,
+            alive,
             guards,
             publisher,
             watchlist,
             queue,
             outlet,
             orders,
-            carried: Vec::new(),
+            carried: absence.into_iter().collect(),
             last_now: Timestamp::MIN,
             dropped_told: 0,
             meters: handle.meters.clone(),
@@ -287,6 +300,7 @@ impl Pump {
                 if !events.is_empty() {
                     self.meters.appended(&events, decided.elapsed());
                 }
+                self.alive.stepped(now);
                 for order in accepted {
                     order.conclude(&events, revision.0);
                 }
@@ -403,7 +417,8 @@ fn is_fact(observation: &Observation) -> bool {
         | Seen::ProductReport(_)
         | Seen::LockWaits(_)
         | Seen::RunBackends(_)
-        | Seen::DatabaseLoad(_) => false,
+        | Seen::DatabaseLoad(_)
+        | Seen::CheckResult(_) => false,
         Seen::ScheduleDue(_)
         | Seen::RunStart(_)
         | Seen::RunExit(_)
@@ -412,6 +427,8 @@ fn is_fact(observation: &Observation) -> bool {
         | Seen::ActionOutcome(_)
         | Seen::MessageOutcome(_)
         | Seen::Order(_)
-        | Seen::PersonAct(_) => true,
+        | Seen::PersonAct(_)
+        | Seen::ReadinessDue(_)
+        | Seen::Absence(_) => true,
     }
 }

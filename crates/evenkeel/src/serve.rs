@@ -96,6 +96,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     let parts = Parts {
         policy: policy.clone(),
         journal,
+        alive: config.data_dir.join("alive"),
         guards,
         keep_for: config.keep_for.clone(),
         pace: Pace::default(),

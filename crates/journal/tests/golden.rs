@@ -239,6 +239,17 @@ fn samples() -> Vec<What> {
             about: "approve A-7".into(),
             from: "192.0.2.7".into(),
         },
+        What::Unobserved { since: at(0) },
+        What::ReadinessAsked {
+            readiness: "morning".into(),
+            due_at: at(1800),
+            rehearsal: true,
+        },
+        What::ReadinessHeld {
+            readiness: "morning".into(),
+            due_at: at(1800),
+            rehearsal: false,
+        },
     ]
 }
 

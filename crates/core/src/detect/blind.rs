@@ -5,12 +5,14 @@
 //! be seen; it is only said.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 use alloc::{format, vec};
 use core::time::Duration;
 
 use super::{Detector, Verdict, View};
 use crate::evidence::Fact;
 use crate::finding::{Finding, FindingKey, FindingKind, Severity};
+use crate::ids::CheckId;
 use crate::status::Status;
 use crate::subject::Subject;
 use crate::time;
@@ -20,7 +22,7 @@ pub const DETECTOR: Detector = Detector {
     kind: FindingKind::Blind,
     guard: "evenkeel",
     about: "An observer cannot see its subject: the database refuses or does not answer, the \
-            spool cannot be read.",
+            spool cannot be read, a check has not been made for twice its interval.",
     advice: "The reason names what failed. Until it is mended nothing about the subject is \
              decided, and its components are shown as unknown.",
     judge,
@@ -30,6 +32,9 @@ pub const DETECTOR: Detector = Detector {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
+    if let Subject::Check(id) = subject {
+        return judge_check(view, id, subject);
+    }
     let key = FindingKey {
         kind: FindingKind::Blind,
         subject: subject.clone(),
@@ -65,5 +70,45 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
         links: BTreeSet::new(),
         reason: format!("{subject} cannot be seen: {}.", why.trim_end_matches('.')),
         facts: vec![Fact::new("since", since)],
+    }))
+}
+
+/// A check that is not made says nothing, and neither does the last time it was.
+fn judge_check(view: View<'_>, id: &CheckId, subject: &Subject) -> Option<Verdict> {
+    let policy = view.policy.checks.get(id)?;
+    let memory = view.memory.checks.get(id);
+    let fresh = memory.is_some_and(|memory| memory.fresh(policy, view.now).next().is_some());
+    let not_made = memory.and_then(|memory| memory.not_made.as_deref());
+    if fresh {
+        return Some(match not_made {
+            // One that could not be made is no blindness yet.
+            Some(_) => Verdict::unknown(),
+            None => Verdict::clear("it is made again"),
+        });
+    }
+    // A check is expected from the first moment of a new memory.
+    let since = view.memory.tracked_since.unwrap_or(view.now);
+    let due = time::after(since, policy.fresh_for());
+    if view.now < due {
+        return Some(Verdict::unknown());
+    }
+    let why = not_made.unwrap_or("no result of it has come for twice its interval");
+    let harm = |component: &crate::ids::ComponentId| (component.clone(), Status::Unknown);
+    Some(Verdict::holds(Finding {
+        key: FindingKey {
+            kind: FindingKind::Blind,
+            subject: subject.clone(),
+        },
+        title: format!("{} is not checked", policy.name),
+        severity: Severity::Warning,
+        harms: policy.components.iter().map(harm).collect(),
+        // Whatever keeps checks from being made keeps many: one incident.
+        links: core::iter::once(Subject::Evenkeel).collect(),
+        reason: format!(
+            "{} is not checked: {}.",
+            policy.name,
+            why.trim_end_matches('.')
+        ),
+        facts: Vec::new(),
     }))
 }

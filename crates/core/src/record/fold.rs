@@ -5,8 +5,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    ActionState, ComponentState, DURATIONS_KEPT, Ended, Expected, Held, KEPT_ENDED, MessageState,
-    OpenFinding, Phase, Record, RunState, Slot,
+    ActionState, Asked, ComponentState, DURATIONS_KEPT, Ended, Expected, Held, KEPT_ENDED,
+    MessageState, OpenFinding, Phase, Record, RunState, Slot,
 };
 use crate::action::{Action, Outcome, Task};
 use crate::event::{Event, What};
@@ -238,6 +238,39 @@ impl Record {
             }
             // What people did is for reading: nothing is decided on it.
             What::PersonActed { .. } => {}
+            What::Unobserved { since } => {
+                for state in self.components.values_mut() {
+                    state.was_unobserved(*since, at);
+                }
+            }
+            What::ReadinessAsked {
+                readiness,
+                due_at,
+                rehearsal,
+            } => {
+                let state = self.readiness.entry(readiness.clone()).or_default();
+                let newest = if *rehearsal {
+                    &mut state.last_rehearsed
+                } else {
+                    &mut state.last_due
+                };
+                *newest = (*newest).max(Some(*due_at));
+                state.asked = Some(Asked {
+                    due_at: *due_at,
+                    rehearsal: *rehearsal,
+                });
+            }
+            What::ReadinessHeld {
+                readiness,
+                due_at,
+                rehearsal,
+            } => {
+                let state = self.readiness.entry(readiness.clone()).or_default();
+                state.asked = None;
+                if !rehearsal {
+                    state.last_held = Some((*due_at, at));
+                }
+            }
         }
     }
 

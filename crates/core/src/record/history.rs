@@ -77,6 +77,16 @@ impl ComponentState {
         self.since = at;
     }
 
+    /// Nobody looked from `since` to `at`: that stretch counts as unknown, whatever the
+    /// status was before and is after.
+    pub(super) fn was_unobserved(&mut self, since: Timestamp, at: Timestamp) {
+        let since = since.max(self.since).min(at);
+        let (status, reason) = (self.status, core::mem::take(&mut self.reason));
+        self.turn(Status::Unknown, since);
+        self.turn(status, at);
+        self.reason = reason;
+    }
+
     /// The history up to `at`, the current stretch included.
     pub fn history(&self, at: Timestamp) -> BTreeMap<Day, DayTally> {
         self.tallied(self.days.clone(), at)
@@ -117,6 +127,29 @@ mod tests {
         assert_eq!(history[&Day(0)].0[&Status::MajorOutage], 10_000);
         assert_eq!(history[&Day(1)].0[&Status::MajorOutage], 20_000);
         assert_eq!(history[&Day(1)].worst(), Some(Status::MajorOutage));
+    }
+
+    #[test]
+    fn time_that_nobody_observed_is_neither_up_nor_down() {
+        for status in [Status::Operational, Status::MajorOutage] {
+            let mut state = ComponentState::new(at(0));
+            state.turn(status, at(0));
+            state.was_unobserved(at(100), at(400));
+            let day = &state.history(at(500))[&Day(0)].0;
+            assert_eq!((day[&status], day[&Status::Unknown]), (200_000, 300_000));
+        }
+    }
+
+    #[test]
+    fn an_absence_that_began_before_the_status_takes_nothing_from_the_one_before() {
+        let mut state = ComponentState::new(at(0));
+        state.turn(Status::Operational, at(0));
+        state.turn(Status::PartialOutage, at(200));
+        state.was_unobserved(at(100), at(300));
+        let day = &state.history(at(300))[&Day(0)].0;
+        assert_eq!(day[&Status::Operational], 200_000);
+        assert_eq!(day[&Status::Unknown], 100_000);
+        assert!(!day.contains_key(&Status::PartialOutage));
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl Work<'_> {
                         let state = (at.min(now), report.state.clone());
                         self.state.memory.products.insert(report.job.clone(), state);
                         self.note_delivery(report);
+                        self.touch_asked_readiness();
                         self.touch(Subject::Job(report.job.clone()));
                     }
                 }
@@ -51,6 +52,7 @@ impl Work<'_> {
                 if self.policy.databases.contains_key(&picture.database) {
                     let touched = self.state.memory.see_waits(picture, at, now);
                     self.touched.extend(touched);
+                    self.touch_components_of(&picture.database);
                     self.touch_findings_of_database(&picture.database);
                 }
             }
@@ -83,6 +85,9 @@ impl Work<'_> {
                 about: done.about.clone(),
                 from: done.from.clone(),
             }),
+            Seen::CheckResult(result) => self.see_check(by, result, at),
+            Seen::ReadinessDue(due) => self.ask_readiness(due),
+            Seen::Absence(absence) => self.was_absent(absence.since),
         }
     }
 
@@ -317,6 +322,9 @@ impl Work<'_> {
             }
         }
         self.touch(sight.of.clone());
+        if let Subject::Database(database) = &sight.of {
+            self.touch_components_of(database);
+        }
     }
 
     fn action_ended(&mut self, ended: &ActionOutcome) {

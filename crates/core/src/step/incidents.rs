@@ -148,9 +148,11 @@ impl Work<'_> {
 
     /// Where an unresolved incident stands, and why.
     fn stands(&self, incident: &Incident, settle: Duration) -> (IncidentStatus, &'static str) {
+        // Where nobody can say, nobody can say that it is over either.
         let hurts = incident.open_findings.iter().any(|key| {
             let open = self.state.record.findings.get(key);
-            open.is_some_and(|open| open.finding.harms.values().any(|s| s.is_harm()))
+            let hurts = |status: &Status| *status != Status::Operational;
+            open.is_some_and(|open| open.finding.harms.values().any(hurts))
         });
         let quiet_long_enough = incident
             .quiet_since
@@ -205,9 +207,12 @@ impl Work<'_> {
         }
     }
 
-    /// Gives every component the worst status an open finding gives it; operational only
-    /// where what it needs can be seen.
+    /// Gives every component that may have changed the worst status an open finding gives
+    /// it; operational only where what it needs can be seen.
     pub(super) fn settle_components(&mut self) {
+        if self.components.is_empty() {
+            return;
+        }
         let mut worst: BTreeMap<&ComponentId, (Status, &str)> = BTreeMap::new();
         for open in self.state.record.findings.values() {
             for (component, status) in &open.finding.harms {
@@ -220,7 +225,8 @@ impl Work<'_> {
             }
         }
         let mut changes: Vec<(ComponentId, Status, Status, String)> = Vec::new();
-        for id in self.policy.components.keys() {
+        let touched = core::mem::take(&mut self.components);
+        for id in &touched {
             let Some(state) = self.state.record.components.get(id) else {
                 continue;
             };
@@ -229,6 +235,7 @@ impl Work<'_> {
                 None if self.is_seen(id) => {
                     (Status::Operational, "nothing is known against it".into())
                 }
+                None if self.lost_sight => (Status::Unknown, "nobody looked for a while".into()),
                 None => (state.status, String::new()),
             };
             if status != state.status {
@@ -250,13 +257,9 @@ impl Work<'_> {
         let Some(policy) = self.policy.components.get(id) else {
             return false;
         };
-        let by_jobs = self
-            .policy
-            .jobs
-            .values()
-            .any(|job| job.components.contains(id));
-        let sees = |database| self.state.memory.sees_locks(database, self.now);
-        (by_jobs || !policy.needs.is_empty()) && policy.needs.iter().all(sees)
+        let memory = &self.state.memory;
+        let sees = |database| memory.sees_locks(database, self.now);
+        memory.watched.contains(id) && policy.needs.iter().all(sees) && memory.sees_checks_of(id)
     }
 }
 

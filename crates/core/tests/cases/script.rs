@@ -10,6 +10,8 @@
 //! @2s start export                    its newest run begins
 //! @3s progress export cpu=10 io=5     a picture of it
 //! @4s waits main 100:export <- 7:login 8:login
+//! check login interval=30s components=login harm=major_outage failures=2
+//! @5s fails login step=log_in why=500 from=eu
 //! @5s                                 a step although nothing was seen
 //! @5s..9s/1s progress export          the same line again and again
 //! ```
@@ -28,9 +30,11 @@ use evenkeel_core::ids::{JobId, RunId};
 use evenkeel_core::message::Body;
 use evenkeel_core::observation::*;
 use evenkeel_core::policy::{
-    ComponentPolicy, Concurrency, DatabasePolicy, JobPolicy, Pattern, Policy, ProductPolicy,
+    CheckPolicy, ComponentPolicy, Concurrency, DatabasePolicy, JobPolicy, Pattern, Policy,
+    ProductPolicy, ReadinessPolicy,
 };
 use evenkeel_core::record::Record;
+use evenkeel_core::status::Status;
 use evenkeel_core::step::{State, step};
 use evenkeel_core::subject::{Backend, Subject};
 
@@ -204,6 +208,47 @@ impl Script {
                 };
                 self.policy.jobs.insert((*id).into(), policy);
             }
+            "check" => {
+                let defaults = CheckPolicy::default();
+                let list = |name| -> Vec<&str> {
+                    option(options, name)
+                        .into_iter()
+                        .flat_map(|l| l.split(','))
+                        .collect()
+                };
+                let policy = CheckPolicy {
+                    name: capital(id),
+                    components: list("components").into_iter().map(Into::into).collect(),
+                    harm: match option(options, "harm") {
+                        None | Some("partial_outage") => Status::PartialOutage,
+                        Some("major_outage") => Status::MajorOutage,
+                        Some(other) => return Err(format!("no such harm: {other}")),
+                    },
+                    failures: number(options, "failures")?.unwrap_or(defaults.failures),
+                    interval: span_option(options, "interval")?.unwrap_or(defaults.interval),
+                    slow_after: span_option(options, "slow_after")?,
+                    quorum: number(options, "quorum")?.unwrap_or(defaults.quorum),
+                    ..defaults
+                };
+                if options.contains(&"reference") {
+                    self.policy.references.insert((*id).into());
+                }
+                self.policy.checks.insert((*id).into(), policy);
+            }
+            "readiness" => {
+                let list = |name| -> Vec<&str> {
+                    option(options, name)
+                        .into_iter()
+                        .flat_map(|l| l.split(','))
+                        .collect()
+                };
+                let policy = ReadinessPolicy {
+                    name: capital(id),
+                    checks: list("checks").into_iter().map(Into::into).collect(),
+                    products: list("products").into_iter().map(Into::into).collect(),
+                };
+                self.policy.readiness.insert((*id).into(), policy);
+            }
             "may" => {
                 let [scope, mode, options @ ..] = options else {
                     return Err("may KIND SCOPE MODE".into());
@@ -244,9 +289,12 @@ impl Script {
                     continue;
                 }
                 let seen = see(line, &state.record, *now).map_err(|e| format!("{line}: {e}"))?;
+                let by = line
+                    .split_whitespace()
+                    .find_map(|word| word.strip_prefix("from="));
                 inputs.push(Observation {
                     at: *now,
-                    by: "case".into(),
+                    by: by.unwrap_or("case").into(),
                     seen,
                 });
             }
@@ -465,6 +513,30 @@ fn see(line: &str, record: &Record, now: Timestamp) -> Result<Seen, String> {
         "lift" => Seen::Order(Order::LiftStop {
             kind: action_kind(about)?,
             scope: subject(rest.first().ok_or("lift KIND SCOPE")?)?,
+        }),
+        "passes" | "fails" | "unmade" => Seen::CheckResult(CheckResult {
+            check: (*about).into(),
+            outcome: match *verb {
+                "passes" => CheckOutcome::Passed,
+                "fails" => CheckOutcome::Failed {
+                    why: option(rest, "why").unwrap_or("no answer").replace('_', " "),
+                    step: option(rest, "step").map(Into::into),
+                },
+                _ => CheckOutcome::NotMade {
+                    why: "no file descriptors are left".into(),
+                },
+            },
+            took_ms: span_option(rest, "took")?.map_or(20, |took| took.as_millis() as u32),
+            certificate_expires_at: span_option(rest, "certificate")?
+                .map(|left| evenkeel_core::time::after(now, left)),
+        }),
+        "absent" => Seen::Absence(Absence {
+            since: at(span(about)?),
+        }),
+        "ready" | "rehearse" => Seen::ReadinessDue(ReadinessDue {
+            readiness: (*about).into(),
+            due_at: span_option(rest, "at")?.map_or(now, at),
+            rehearsal: *verb == "rehearse",
         }),
         "order" => Seen::Order(Order::StartJob { job: job() }),
         other => return Err(format!("no such observation: {other}")),
@@ -704,8 +776,26 @@ fn say(what: &What) -> String {
         What::ProductDelivered { job, bytes, .. } => {
             format!("product delivered: {job} ({bytes} bytes)")
         }
+        What::Unobserved { since } => format!(
+            "unobserved since @{}s",
+            evenkeel_core::time::since(epoch(), *since).as_secs()
+        ),
+        What::ReadinessAsked {
+            readiness,
+            rehearsal,
+            ..
+        } => format!("readiness asked: {readiness}{}", rehearsed(*rehearsal)),
+        What::ReadinessHeld {
+            readiness,
+            rehearsal,
+            ..
+        } => format!("readiness held: {readiness}{}", rehearsed(*rehearsal)),
         other => other.kind().to_owned(),
     }
+}
+
+fn rehearsed(rehearsal: bool) -> &'static str {
+    if rehearsal { " (rehearsal)" } else { "" }
 }
 
 fn harms(finding: &evenkeel_core::finding::Finding) -> String {

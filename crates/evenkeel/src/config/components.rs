@@ -56,7 +56,11 @@ pub(super) fn unwatched(named: Vec<At<ComponentId>>, policy: &Policy, report: &m
         let id = &named.value;
         let needs = policy.components.get(id).map(|component| &component.needs);
         let by_a_job = policy.jobs.values().any(|job| job.components.contains(id));
-        if needs.is_some_and(Vec::is_empty) && !by_a_job {
+        let checks = policy.checks.values();
+        let by_a_check = checks
+            .flat_map(|check| &check.components)
+            .any(|of| of == id);
+        if needs.is_some_and(Vec::is_empty) && !by_a_job && !by_a_check {
             report.warn(
                 &named.at,
                 format!(

@@ -230,6 +230,8 @@ impl Running {
         let (pump, handle) = Pump::open(Parts {
             policy: policy(mode),
             journal: Arc::new(journal.clone()),
+            // Cannot be written, and stops nothing.
+            alive: "/dev/null/alive".into(),
             guards: vec![guard.clone()],
             keep_for,
             pace,

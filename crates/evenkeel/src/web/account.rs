@@ -170,6 +170,25 @@ pub fn sentence(what: &What) -> String {
             message,
             outcome: went,
         } => format!("{message} {}.", outcome(went)),
+        What::Unobserved { since } => {
+            format!("Nobody looked since {since}: how components were until now is unknown.")
+        }
+        What::ReadinessAsked {
+            readiness,
+            due_at,
+            rehearsal: true,
+        } => format!("Readiness {readiness} is rehearsed: it must hold at {due_at}."),
+        What::ReadinessAsked {
+            readiness, due_at, ..
+        } => format!("Readiness {readiness} must hold now, at {due_at}."),
+        What::ReadinessHeld {
+            readiness,
+            due_at,
+            rehearsal: true,
+        } => format!("Readiness {readiness}, asked for {due_at}, already holds."),
+        What::ReadinessHeld {
+            readiness, due_at, ..
+        } => format!("Readiness {readiness}, asked for {due_at}, holds."),
         What::PersonActed {
             by,
             act: done,
