@@ -24,6 +24,10 @@ pub enum Canary {
     BlindToProgress,
     /// A failed proof stops nothing.
     IgnoreStop,
+    /// The journey is not made: the front page answers.
+    FrontPageOnly,
+    /// References are said to answer whatever happens.
+    NeverDoubt,
 }
 
 impl Canary {
@@ -47,6 +51,8 @@ impl Canary {
             "innocent-runs-live",
         ),
         ("ignore-stop", Self::IgnoreStop, "a-stop-stops"),
+        ("front-page-only", Self::FrontPageOnly, "green-means-seen"),
+        ("never-doubt", Self::NeverDoubt, "cut-off-is-unknown"),
     ];
 
     /// The canary of a name.

@@ -20,6 +20,7 @@ pub mod marks;
 pub mod oracle;
 mod policy;
 mod pump;
+mod service;
 mod sight;
 mod sim;
 mod trace;

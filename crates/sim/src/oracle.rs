@@ -80,6 +80,18 @@ pub const INVARIANTS: &[(&str, &str)] = &[
         "all-comes-to-rest",
         "When everything is well again, nothing stays open: no finding, incident, action or message.",
     ),
+    (
+        "green-means-seen",
+        "No component is shown operational while its journey fails, or while nobody looks at it.",
+    ),
+    (
+        "cut-off-is-unknown",
+        "Nothing is called down that works: while we are cut off ourselves it is unknown.",
+    ),
+    (
+        "readiness-is-asked",
+        "What must hold at a time of day and does not has somebody called; what holds has nobody called.",
+    ),
     ("journal", "The journal takes and gives what it promised."),
 ];
 

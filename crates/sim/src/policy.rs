@@ -6,11 +6,13 @@ use std::time::Duration;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::{Authority, Grant, Mode};
 use evenkeel_core::policy::{
-    ComponentPolicy, Concurrency, DatabasePolicy, JobPolicy, LockPolicy, Pattern, Policy,
-    ProductPolicy, RetryPolicy,
+    CheckPolicy, ComponentPolicy, Concurrency, DatabasePolicy, JobPolicy, LockPolicy, Pattern,
+    Policy, ProductPolicy, ReadinessPolicy, RetryPolicy,
 };
+use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
 
+use crate::service::{INTERVAL, JOURNEY, MORNING, PAGE, PORTAL, REFERENCES};
 use crate::{HOUR, MINUTE, Ms};
 
 /// A job, and how its slots come.
@@ -146,7 +148,51 @@ pub(crate) fn policy() -> Policy {
         );
     }
     policy.authority = Authority { grants };
+    watch_the_service(&mut policy);
     policy
+}
+
+/// A component that only checks look at, and what must hold in the morning.
+fn watch_the_service(policy: &mut Policy) {
+    let portal = ComponentPolicy {
+        name: "Portal".into(),
+        position: 2,
+        needs: Vec::new(),
+    };
+    policy.components.insert(PORTAL.into(), portal);
+    let interval = Duration::from_millis(INTERVAL.unsigned_abs());
+    for (id, harm, failures, slow) in [
+        (JOURNEY, Status::MajorOutage, 3, None),
+        (PAGE, Status::PartialOutage, 2, Some(2)),
+        (REFERENCES[0], Status::PartialOutage, 3, None),
+        (REFERENCES[1], Status::PartialOutage, 3, None),
+    ] {
+        let is_reference = REFERENCES.contains(&id);
+        let components = if is_reference {
+            Vec::new()
+        } else {
+            vec![PORTAL.into()]
+        };
+        let check = CheckPolicy {
+            name: id.into(),
+            components,
+            harm,
+            failures,
+            interval,
+            slow_after: slow.map(Duration::from_secs),
+            ..CheckPolicy::default()
+        };
+        policy.checks.insert(id.into(), check);
+        if is_reference {
+            policy.references.insert(id.into());
+        }
+    }
+    let morning = ReadinessPolicy {
+        name: "The morning".into(),
+        checks: vec![JOURNEY.into()],
+        products: Vec::new(),
+    };
+    policy.readiness.insert(MORNING.into(), morning);
 }
 
 /// Whether the configuration lets sessions of a role be ended.

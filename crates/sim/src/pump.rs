@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use evenkeel_core::action::Action;
 use evenkeel_core::event::{Event, What};
 use evenkeel_core::ids::{ActionId, MessageId};
-use evenkeel_core::observation::{ActionOutcome, MessageOutcome, Observation, Seen};
+use evenkeel_core::observation::{Absence, ActionOutcome, MessageOutcome, Observation, Seen};
 use evenkeel_core::record::Record;
 use evenkeel_core::step::{State, step};
 use evenkeel_journal::{Journal, MemoryJournal, Revision, codec};
@@ -38,7 +38,10 @@ pub(crate) struct Pump {
     snapshot_at: u64,
     appends: u64,
     /// When the newest step was.
-    decided_at: Ms,
+    pub(crate) decided_at: Ms,
+    /// When the server came back, and when it was last there before that.
+    pub(crate) back_at: Ms,
+    gone_at: Ms,
 }
 
 impl Pump {
@@ -57,6 +60,8 @@ impl Pump {
             snapshot_at: 0,
             appends: 0,
             decided_at: 0,
+            back_at: 0,
+            gone_at: 0,
         }
     }
 }
@@ -64,6 +69,7 @@ impl Pump {
 impl Sim {
     pub(crate) fn deliver(&mut self, observation: Observation) {
         if self.pump.up {
+            self.note_arrival(&observation.seen);
             self.pump.queue.push(observation);
             if !self.more_arrives_now() {
                 self.turn();
@@ -174,6 +180,7 @@ impl Sim {
             self.marks.event(event);
         }
         self.oracle_on_events(&events);
+        self.judge_service_events(&events);
         if self.faults && self.rng.u32(..1500) == 0 {
             self.marks.hit("crash after append");
             self.crash();
@@ -279,6 +286,7 @@ impl Sim {
         }
         self.trace.line(self.now, "the server is gone");
         self.pump.up = false;
+        self.pump.gone_at = self.now + self.offset;
         self.pump.boot += 1;
         self.pump.queue.clear();
         self.pump.waiting.clear();
@@ -308,6 +316,9 @@ impl Sim {
             }
         }
         self.pump.up = true;
+        self.pump.back_at = self.now;
+        let since = crate::at(self.pump.gone_at);
+        self.tell_now(Seen::Absence(Absence { since }));
         // Guards begin anew: they tell everything again that the record does not know.
         for run in self.world.runs.values_mut() {
             run.told_start = false;

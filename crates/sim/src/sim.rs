@@ -18,6 +18,7 @@ use crate::marks::Marks;
 use crate::oracle::Oracle;
 use crate::policy::{MAIN, SORTS, WATCHED, policy};
 use crate::pump::Pump;
+use crate::service::Service;
 use crate::trace::Trace;
 use crate::world::{Life, World};
 use crate::{HOUR, MINUTE, Ms, SECOND, at};
@@ -88,6 +89,9 @@ pub(crate) enum Happening {
     Outcome(Box<ActionOutcome>, u64),
     Told(MessageId, u64),
     Restart,
+    Probe,
+    /// One begins, or is over.
+    ServiceEpisode(bool),
 }
 
 pub(crate) struct Sim {
@@ -95,12 +99,13 @@ pub(crate) struct Sim {
     pub(crate) now: Ms,
     /// How far the wall clock is off.
     pub(crate) offset: Ms,
-    jumped_at: Ms,
+    pub(crate) jumped_at: Ms,
     pub(crate) faults: bool,
     pub(crate) canary: Option<Canary>,
     agenda: BTreeMap<(Ms, u64), Happening>,
     planned: u64,
     pub(crate) world: World,
+    pub(crate) service: Service,
     /// What is configured.
     pub(crate) policy: Policy,
     /// What the core is told is configured: a canary may lie to it.
@@ -175,6 +180,7 @@ impl Sim {
             agenda: BTreeMap::new(),
             planned: 0,
             world: World::new(&[MAIN, WATCHED]),
+            service: Service::default(),
             policy,
             core_policy,
             pump: Pump::new(),
@@ -203,6 +209,8 @@ impl Sim {
         sim.plan(2 * MINUTE, Happening::Episode);
         sim.plan(10 * MINUTE, Happening::Operator);
         sim.plan(30 * MINUTE, Happening::Mishap);
+        sim.plan(SECOND, Happening::Probe);
+        sim.plan(5 * MINUTE, Happening::ServiceEpisode(false));
         sim
     }
 
@@ -300,6 +308,8 @@ impl Sim {
                 self.restarts += 1;
                 self.restart();
             }
+            Happening::Probe => self.probe(),
+            Happening::ServiceEpisode(over) => self.service_episode(over),
         }
     }
 
@@ -375,6 +385,7 @@ impl Sim {
                 database.crowded_until = 0;
             }
         }
+        self.service_episode(true);
         self.until(self.now + 5 * MINUTE);
         self.let_everything_go();
         // Budgets are counted by the hour, and the clock may be an hour off.

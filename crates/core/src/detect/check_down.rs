@@ -4,10 +4,11 @@
 //! for, and their failure is judged here like any other check's.
 //!
 //! We may be the ones who are cut off. Where targets that are not ours are configured as
-//! references, a failure counts only when one of them has answered *after* the failures
-//! began; while all of them fail, a check is unknown, never down
+//! references, failures count only when one of them has answered after the first of them
+//! and before the last: what failed while we were cut off says nothing, also a moment
+//! after we are back. While all of them fail, a check is unknown, never down
 //! ([`super::references_fail`] says so). The references are asked as soon as anything
-//! fails, so this doubt costs about a second.
+//! fails, and what failed is tried again soon, so this doubt costs seconds.
 //!
 //! What was down and cannot be seen any more stays open, and its components are shown as
 //! unknown: nobody knows whether they still are.
@@ -55,8 +56,8 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     let passing = fresh().any(|vantage| vantage.failures == 0);
     let is_down = down > 0 && down >= policy.quorum.clamp(1, places.max(1));
     let worst = failing()
-        .filter_map(|vantage| vantage.failing.as_ref())
-        .min_by_key(|failing| failing.since);
+        .filter_map(|vantage| Some((vantage.at, vantage.failing.as_ref()?)))
+        .min_by_key(|(_, failing)| failing.since);
     let is_reference = view.policy.references.contains(id);
     let doubt = if is_reference {
         References::None
@@ -65,7 +66,7 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     };
     let certain = match (doubt, worst) {
         (References::None, _) => true,
-        (References::Answer(at), Some(failing)) => at >= failing.since,
+        (References::Answer(at), Some((last, failing))) => failing.since <= at && at <= last,
         _ => false,
     };
     let unknown = || match open {
@@ -82,7 +83,7 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     if places == 0 || (is_down && doubt == References::Fail) {
         return Some(unknown());
     }
-    let Some(worst) = worst.filter(|_| is_down) else {
+    let Some((_, worst)) = worst.filter(|_| is_down) else {
         return Some(if passing {
             Verdict::clear("it works again")
         } else {

@@ -232,7 +232,10 @@ impl Work<'_> {
             };
             let (status, reason) = match worst.get(id) {
                 Some((status, reason)) => (*status, (*reason).to_string()),
-                None if self.is_seen(id) => {
+                // What failed last is not said to work before it does.
+                None if self.is_seen(id)
+                    && (state.status == Status::Operational || !self.fails(id)) =>
+                {
                     (Status::Operational, "nothing is known against it".into())
                 }
                 None if self.lost_sight => (Status::Unknown, "nobody looked for a while".into()),
@@ -250,6 +253,15 @@ impl Work<'_> {
                 reason,
             });
         }
+    }
+
+    /// Whether a check of the component failed when it was last made.
+    fn fails(&self, id: &ComponentId) -> bool {
+        let mut failing = self.state.memory.failing.iter();
+        failing.any(|check| {
+            let policy = self.policy.checks.get(check);
+            policy.is_some_and(|policy| policy.components.contains(id))
+        })
     }
 
     /// Whether anything looks at what the component needs, and sees it.
