@@ -11,6 +11,12 @@ pub mod certificate_expires;
 pub mod check_down;
 pub mod check_slow;
 pub mod connections_near_limit;
+pub mod heartbeat_failed;
+pub mod heartbeat_missing;
+pub mod heartbeat_overrun;
+pub mod heartbeat_too_fast;
+pub mod heartbeat_too_often;
+mod heartbeats;
 pub mod idle_in_transaction;
 pub mod lock_blocks_component;
 pub mod product_missing;
@@ -139,6 +145,11 @@ pub const DETECTORS: &[Detector] = &[
     references_fail::DETECTOR,
     readiness_at_risk::DETECTOR,
     readiness_failed::DETECTOR,
+    heartbeat_missing::DETECTOR,
+    heartbeat_failed::DETECTOR,
+    heartbeat_overrun::DETECTOR,
+    heartbeat_too_often::DETECTOR,
+    heartbeat_too_fast::DETECTOR,
 ];
 
 /// A span as an operator says it: `45 s`, `12 min`, `3 h 5 min`.

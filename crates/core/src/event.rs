@@ -4,6 +4,7 @@
 //! kind has a version ([`Event::version`]); a kind that changes its shape gets a new
 //! version and the codec in `journal` keeps loading the old one (golden files prove it).
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use jiff::Timestamp;
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, ActionKind, Outcome};
 use crate::evidence::KeptEvidence;
 use crate::finding::{Finding, FindingKey, Severity};
+use crate::heartbeat::{HeartbeatSpec, Ping};
+use crate::ids::HeartbeatId;
 use crate::ids::{
     ActionId, ComponentId, IncidentId, JobId, MessageId, Observer, ReadinessId, RunId,
 };
@@ -340,5 +343,65 @@ events! {
         due_at: Timestamp,
         /// Whether this was the rehearsal.
         rehearsal: bool,
+    }
+    /// A heartbeat was heard.
+    PingReceived(1) = "ping_received" {
+        /// What was heard.
+        ping: Ping,
+        /// When.
+        received_at: Timestamp,
+        /// Whether it counts for nothing: its heartbeat is paused until a person resumes it,
+        /// or takes no such method.
+        ignored: bool,
+    }
+    /// A heartbeat was made through the API.
+    HeartbeatCreated(1) = "heartbeat_created" {
+        /// Which.
+        heartbeat: HeartbeatId,
+        /// What it is.
+        spec: Box<HeartbeatSpec>,
+        /// Who.
+        by: Observer,
+    }
+    /// A heartbeat made through the API became another.
+    HeartbeatUpdated(1) = "heartbeat_updated" {
+        /// Which.
+        heartbeat: HeartbeatId,
+        /// What it is now.
+        spec: Box<HeartbeatSpec>,
+        /// When its next ping is due.
+        due_at: Option<Timestamp>,
+        /// Who.
+        by: Observer,
+    }
+    /// A heartbeat is gone.
+    HeartbeatDeleted(1) = "heartbeat_deleted" {
+        /// Which.
+        heartbeat: HeartbeatId,
+        /// Who.
+        by: Observer,
+    }
+    /// A heartbeat is not watched for a while.
+    HeartbeatPaused(1) = "heartbeat_paused" {
+        /// Which.
+        heartbeat: HeartbeatId,
+        /// Who.
+        by: Observer,
+    }
+    /// A heartbeat is watched again.
+    HeartbeatResumed(1) = "heartbeat_resumed" {
+        /// Which.
+        heartbeat: HeartbeatId,
+        /// Who.
+        by: Observer,
+    }
+    /// A heartbeat of the configuration has a schedule, or another than before.
+    HeartbeatScheduled(1) = "heartbeat_scheduled" {
+        /// Which.
+        heartbeat: HeartbeatId,
+        /// The schedule, in words.
+        schedule: String,
+        /// When its next ping is due by it.
+        due_at: Option<Timestamp>,
     }
 }

@@ -80,6 +80,16 @@ finding_kinds! {
     ReadinessAtRisk = "readiness_at_risk",
     /// What must hold at a time of day does not.
     ReadinessFailed = "readiness_failed",
+    /// A heartbeat is due and has not come.
+    HeartbeatMissing = "heartbeat_missing",
+    /// A heartbeat said that its run failed.
+    HeartbeatFailed = "heartbeat_failed",
+    /// A run of a heartbeat neither ends nor says anything.
+    HeartbeatOverrun = "heartbeat_overrun",
+    /// Runs of a heartbeat begin closer together than they may.
+    HeartbeatTooOften = "heartbeat_too_often",
+    /// A run of a heartbeat succeeded in less time than the work can take.
+    HeartbeatTooFast = "heartbeat_too_fast",
 }
 
 impl fmt::Display for FindingKind {

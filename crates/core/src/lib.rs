@@ -24,6 +24,7 @@ pub mod detect;
 pub mod event;
 pub mod evidence;
 pub mod finding;
+pub mod heartbeat;
 pub mod ids;
 pub mod incident;
 pub mod memory;

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::authority::pairs;
+use crate::ids::HeartbeatId;
 use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, RunId};
 use crate::observation::{
     DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunExit, RunProgress,
@@ -81,6 +82,8 @@ pub struct Memory {
     pub(crate) absence: Option<Timestamp>,
     /// Components that anything at all looks at.
     pub(crate) watched: BTreeSet<ComponentId>,
+    /// The one timer of each heartbeat that has one.
+    heartbeat_timers: BTreeMap<HeartbeatId, Timestamp>,
 }
 
 /// What is remembered of a run.
@@ -175,10 +178,19 @@ impl Memory {
             .iter()
             .filter(|(_, state)| state.ended.is_none())
             .map(|(run, _)| Subject::Run(run.clone()));
+        // Only those that something is due of, or that are at work; the rest waits for pings.
+        let heartbeats = record
+            .heartbeats
+            .iter()
+            .filter(|(_, state)| state.due_at.is_some() || !state.open_runs.is_empty())
+            .map(|(id, _)| Subject::Heartbeat(id.clone()));
         let subjects = open_runs
             .chain(record.jobs.keys().cloned().map(Subject::Job))
+            .chain(heartbeats)
             .chain(record.findings.keys().map(|key| key.subject.clone()));
-        self.timers.extend(subjects.map(|subject| (at, subject)));
+        for subject in subjects {
+            self.look_again(at, &subject);
+        }
     }
 
     /// The clock cannot be trusted to have run evenly since `last`, the last step: forget
@@ -213,10 +225,13 @@ impl Memory {
     pub(crate) fn take_stock(&mut self, policy: &Policy) {
         let by_jobs = policy.jobs.values().flat_map(|job| &job.components);
         let by_checks = policy.checks.values().flat_map(|check| &check.components);
+        let heartbeats = policy.heartbeats.values();
+        let by_heartbeats = heartbeats.flat_map(|heartbeat| &heartbeat.components);
         let needing = policy.components.iter();
         let needing = needing.filter(|(_, component)| !component.needs.is_empty());
         self.watched = by_jobs
             .chain(by_checks)
+            .chain(by_heartbeats)
             .chain(needing.map(|(id, _)| id))
             .cloned()
             .collect();
@@ -225,9 +240,33 @@ impl Memory {
     pub(crate) fn take_due(&mut self, now: Timestamp) -> BTreeSet<Subject> {
         let mut due = BTreeSet::new();
         while self.timers.first().is_some_and(|(at, _)| *at <= now) {
-            due.extend(self.timers.pop_first().map(|(_, subject)| subject));
+            let Some((_, subject)) = self.timers.pop_first() else {
+                break;
+            };
+            if let Subject::Heartbeat(id) = &subject {
+                self.heartbeat_timers.remove(id);
+            }
+            due.insert(subject);
         }
         due
+    }
+
+    /// Has a subject looked at again at a time. A heartbeat has one timer, the earliest that
+    /// is wanted: its detectors say at each judgement when they want to look again, and a
+    /// timer for each ping would be as many as there are pings until the first is due.
+    pub(crate) fn look_again(&mut self, at: Timestamp, subject: &Subject) {
+        if let Subject::Heartbeat(id) = subject {
+            if let Some(known) = self.heartbeat_timers.get_mut(id) {
+                if *known <= at {
+                    return;
+                }
+                self.timers.remove(&(*known, subject.clone()));
+                *known = at;
+            } else {
+                self.heartbeat_timers.insert(id.clone(), at);
+            }
+        }
+        self.timers.insert((at, subject.clone()));
     }
 
     /// The picture of who waits is young enough to speak of now.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Outcome;
 use crate::evidence::KeptEvidence;
+use crate::heartbeat::{HeartbeatChange, Ping};
 use crate::ids::{
     ActionId, CheckId, ComponentId, DatabaseId, JobId, MessageId, Observer, ReadinessId, RunId,
 };
@@ -31,10 +32,6 @@ pub struct Observation {
 /// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "observations are few and short-lived; boxes would be everywhere"
-)]
 pub enum Seen {
     /// A job's schedule came due.
     ScheduleDue(ScheduleDue),
@@ -70,6 +67,10 @@ pub enum Seen {
     ReadinessDue(ReadinessDue),
     /// Evenkeel was not there.
     Absence(Absence),
+    /// A heartbeat was heard.
+    Ping(Ping),
+    /// What is to become of a heartbeat.
+    HeartbeatChange(HeartbeatChange),
 }
 
 /// A job's schedule came due.

@@ -11,6 +11,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
+use crate::heartbeat::HeartbeatSpec;
+use crate::ids::HeartbeatId;
 use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, ReadinessId};
 use crate::status::Status;
 
@@ -34,6 +36,8 @@ pub struct Policy {
     pub references: BTreeSet<CheckId>,
     /// What must hold at a time of day.
     pub readiness: BTreeMap<ReadinessId, ReadinessPolicy>,
+    /// Heartbeats of the configuration; those made through the API are in the record.
+    pub heartbeats: BTreeMap<HeartbeatId, HeartbeatSpec>,
 }
 
 /// A function customers see.

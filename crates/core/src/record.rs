@@ -6,6 +6,7 @@
 //! kept, what is over is kept up to a number; the journal remembers the rest.
 
 mod fold;
+mod heartbeats;
 mod history;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -20,6 +21,7 @@ use crate::authority::pairs;
 use crate::event::Withheld;
 use crate::evidence::KeptEvidence;
 use crate::finding::{Finding, FindingKey};
+use crate::ids::HeartbeatId;
 use crate::ids::{
     ActionId, ComponentId, IncidentId, JobId, MessageId, Observer, ReadinessId, RunId,
 };
@@ -29,6 +31,10 @@ use crate::observation::{Exit, Origin};
 use crate::status::Status;
 use crate::subject::Subject;
 
+pub use heartbeats::{
+    DOWN, FLIPS_KEPT, Failure, FinishedRun, Flip, HeartbeatState, OPEN_RUNS_MAX, OpenRun,
+    PINGS_KEPT,
+};
 pub use history::{DAYS_KEPT, Day, DayTally};
 
 /// Things that are over and still kept, of each sort. Three screens of a console; the
@@ -64,6 +70,9 @@ pub struct Record {
     pub components: BTreeMap<ComponentId, ComponentState>,
     /// What was asked for at a time of day, and whether it held.
     pub readiness: BTreeMap<ReadinessId, ReadinessState>,
+    /// Heartbeats: those made through the API, and those of the configuration that were
+    /// heard of.
+    pub heartbeats: BTreeMap<HeartbeatId, HeartbeatState>,
     /// The kill switch, where it is thrown.
     pub held: Option<Held>,
     /// Kinds of action that did not help and are stopped, by scope.
@@ -85,6 +94,8 @@ pub struct LastNumbers {
     pub action: u64,
     /// Of messages.
     pub message: u64,
+    /// Of pings.
+    pub ping: u64,
 }
 
 /// A finding that holds.

@@ -11,6 +11,7 @@
 
 mod absorb;
 mod actions;
+pub(crate) mod heartbeats;
 mod incidents;
 mod messages;
 mod watch;
@@ -191,11 +192,9 @@ impl Work<'_> {
             }
             if round + 1 == ROUNDS_MAX {
                 let left = core::mem::take(&mut self.touched);
-                let now = self.now;
-                self.state
-                    .memory
-                    .timers
-                    .extend(left.into_iter().map(|subject| (now, subject)));
+                for subject in &left {
+                    self.state.memory.look_again(self.now, subject);
+                }
             }
         }
     }
@@ -210,10 +209,7 @@ impl Work<'_> {
                 continue;
             };
             if let Some(at) = again_at {
-                self.state
-                    .memory
-                    .timers
-                    .insert((at.max(self.now), subject.clone()));
+                self.state.memory.look_again(at.max(self.now), subject);
             }
             let key = FindingKey {
                 kind: detector.kind,

@@ -43,7 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::event::Event;
+use evenkeel_core::event::{Event, What};
 use evenkeel_core::observation::{Absence, Observation, Seen};
 use evenkeel_core::policy::Policy;
 use evenkeel_core::step::{State, step};
@@ -337,7 +337,9 @@ impl Pump {
                 changed
             });
         }
-        for event in &events {
+        // A line for each ping would be most of what the log says, and of what a ping costs.
+        let told = |event: &&Event| !matches!(event.what, What::PingReceived { .. });
+        for event in events.iter().filter(told) {
             tracing::info!(
                 revision = self.state.record.revision,
                 kind = event.what.kind(),
@@ -429,6 +431,8 @@ fn is_fact(observation: &Observation) -> bool {
         | Seen::Order(_)
         | Seen::PersonAct(_)
         | Seen::ReadinessDue(_)
-        | Seen::Absence(_) => true,
+        | Seen::Absence(_)
+        | Seen::Ping(_)
+        | Seen::HeartbeatChange(_) => true,
     }
 }

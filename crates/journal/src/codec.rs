@@ -177,6 +177,8 @@ pub fn record_in(snapshot: &Snapshot) -> Option<Record> {
 /// Bookkeeping and gaps that retention left count as revisions and change nothing else.
 pub fn fold_in(record: &mut Record, entry: &Entry) -> Result<(), DecodeError> {
     if let Some(event) = decode(entry)? {
+        // The record keeps where some entries are; gaps count.
+        record.revision = entry.revision.0.saturating_sub(1);
         record.apply(&event);
     }
     record.revision = entry.revision.0;

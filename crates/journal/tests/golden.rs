@@ -6,13 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::{Action, ActionKind, EndHow, Outcome, Task};
 use evenkeel_core::event::{Event, What, Withheld};
 use evenkeel_core::evidence::{EvidenceItem, EvidenceKind, Fact, KeptEvidence};
 use evenkeel_core::finding::{Finding, FindingKey, FindingKind, Severity};
-use evenkeel_core::ids::{ActionId, IncidentId, MessageId};
+use evenkeel_core::heartbeat::{Expectation, HeartbeatSpec, MailWords, Ping, PingSource, Signal};
+use evenkeel_core::ids::{ActionId, HeartbeatId, IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::message::{Body, Message};
 use evenkeel_core::observation::{Act, Exit, Origin};
@@ -97,6 +99,40 @@ fn evidence() -> KeptEvidence {
 }
 
 /// One event of each kind, with every field that can be filled filled.
+fn heartbeat() -> HeartbeatId {
+    "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278".into()
+}
+
+fn heartbeat_spec() -> HeartbeatSpec {
+    HeartbeatSpec {
+        name: "Nightly backup".into(),
+        slug: "nightly-backup".into(),
+        tags: "backup prod".into(),
+        desc: "Everything, every night".into(),
+        expected: Expectation::OnCalendar {
+            expression: "Mon..Fri 02:30".into(),
+            time_zone: "Europe/Amsterdam".into(),
+        },
+        grace: Duration::from_secs(600),
+        start_grace: Some(Duration::from_secs(60)),
+        run_max: Some(Duration::from_secs(7200)),
+        run_min: Some(Duration::from_secs(30)),
+        interval_min: Some(Duration::from_secs(3600)),
+        severity: Severity::Warning,
+        components: vec!["login".into()],
+        harm: Status::PartialOutage,
+        manual_resume: true,
+        post_only: true,
+        mail: Some(Box::new(MailWords {
+            start: "START".into(),
+            success: "DONE".into(),
+            failure: "FAILED".into(),
+            in_subject: true,
+            in_body: false,
+        })),
+    }
+}
+
 fn samples() -> Vec<What> {
     let job = || "nightly-export".into();
     let run = || "nightly-export-20261118T020000Z-1".into();
@@ -249,6 +285,57 @@ fn samples() -> Vec<What> {
             readiness: "morning".into(),
             due_at: at(1800),
             rehearsal: false,
+        },
+        What::PingReceived {
+            ping: Ping {
+                heartbeat: heartbeat(),
+                order: 97,
+                signal: Signal::Exit(3),
+                rid: Some("123e4567-e89b-12d3-a456-426614174000".into()),
+                body: "disk full\n".into(),
+                source: PingSource {
+                    scheme: "https".into(),
+                    method: "POST".into(),
+                    remote: "192.0.2.7".into(),
+                    agent: "curl/8.5.0".into(),
+                },
+                next_due_at: Some(at(86_400)),
+            },
+            received_at: at(0),
+            ignored: false,
+        },
+        What::HeartbeatCreated {
+            heartbeat: heartbeat(),
+            spec: Box::new(heartbeat_spec()),
+            by: "operator:api".into(),
+        },
+        What::HeartbeatUpdated {
+            heartbeat: heartbeat(),
+            spec: Box::new(HeartbeatSpec {
+                expected: Expectation::Every {
+                    period: Duration::from_secs(3600),
+                },
+                ..HeartbeatSpec::default()
+            }),
+            due_at: Some(at(3600)),
+            by: "operator:api".into(),
+        },
+        What::HeartbeatDeleted {
+            heartbeat: heartbeat(),
+            by: "operator:api".into(),
+        },
+        What::HeartbeatPaused {
+            heartbeat: heartbeat(),
+            by: "operator:ana".into(),
+        },
+        What::HeartbeatResumed {
+            heartbeat: heartbeat(),
+            by: "operator:ana".into(),
+        },
+        What::HeartbeatScheduled {
+            heartbeat: heartbeat(),
+            schedule: "cron 30 2 * * * Europe/Amsterdam".into(),
+            due_at: Some(at(86_400)),
         },
     ]
 }

@@ -80,9 +80,15 @@ impl Record {
                 job.expected = None;
                 job.delivered = Some(*modified_at);
             }
-            What::FindingOpened { finding } => self.open_finding(finding, at),
+            What::FindingOpened { finding } => {
+                self.open_finding(finding, at);
+                self.turn_heartbeat(&finding.key, at);
+            }
             What::FindingUpdated { finding } => self.update_finding(finding),
-            What::FindingCleared { key, .. } => self.clear_finding(key, at),
+            What::FindingCleared { key, .. } => {
+                self.clear_finding(key, at);
+                self.turn_heartbeat(key, at);
+            }
             What::IncidentOpened {
                 incident,
                 title,
@@ -271,6 +277,13 @@ impl Record {
                     state.last_held = Some((*due_at, at));
                 }
             }
+            What::PingReceived { .. }
+            | What::HeartbeatCreated { .. }
+            | What::HeartbeatUpdated { .. }
+            | What::HeartbeatDeleted { .. }
+            | What::HeartbeatPaused { .. }
+            | What::HeartbeatResumed { .. }
+            | What::HeartbeatScheduled { .. } => self.fold_heartbeat(&event.what, at),
         }
     }
 

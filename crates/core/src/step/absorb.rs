@@ -88,6 +88,8 @@ impl Work<'_> {
             Seen::CheckResult(result) => self.see_check(by, result, at),
             Seen::ReadinessDue(due) => self.ask_readiness(due),
             Seen::Absence(absence) => self.was_absent(absence.since),
+            Seen::Ping(ping) => self.take_ping(ping, at),
+            Seen::HeartbeatChange(change) => self.change_heartbeat(by, change),
         }
     }
 

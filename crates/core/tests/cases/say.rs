@@ -149,7 +149,7 @@ pub(crate) fn say(what: &What) -> String {
             rehearsal,
             ..
         } => format!("readiness held: {readiness}{}", rehearsed(*rehearsal)),
-        other => other.kind().to_owned(),
+        other => crate::heartbeats::say(other).unwrap_or_else(|| other.kind().to_owned()),
     }
 }
 

@@ -14,6 +14,7 @@
 //! @5s fails login step=log_in why=500 from=eu
 //! @5s                                 a step although nothing was seen
 //! @5s..9s/1s progress export          the same line again and again
+//! heartbeat backup every=1h grace=10m, ping backup start rid=a   see `heartbeats.rs`
 //! ```
 //! `export` where a run is meant is the newest run of the job; a session is `PID:WHO`,
 //! where WHO is a job (its newest run), a component, or `role=R`, `superuser`,
@@ -55,11 +56,11 @@ pub(crate) fn epoch() -> Timestamp {
     Timestamp::from_second(1_767_225_600).expect("2026-01-01")
 }
 
-fn at(span: Duration) -> Timestamp {
+pub(crate) fn at(span: Duration) -> Timestamp {
     evenkeel_core::time::after(epoch(), span)
 }
 
-fn span(text: &str) -> Result<Duration, String> {
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let split = text
         .find(|c: char| c.is_alphabetic())
         .ok_or(format!("no unit in `{text}`"))?;
@@ -76,13 +77,13 @@ fn span(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(number * ms))
 }
 
-fn option<'a>(words: &'a [&str], name: &str) -> Option<&'a str> {
+pub(crate) fn option<'a>(words: &'a [&str], name: &str) -> Option<&'a str> {
     words
         .iter()
         .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
 }
 
-fn span_option(words: &[&str], name: &str) -> Result<Option<Duration>, String> {
+pub(crate) fn span_option(words: &[&str], name: &str) -> Result<Option<Duration>, String> {
     option(words, name).map(span).transpose()
 }
 
@@ -270,6 +271,10 @@ impl Script {
                     .grants
                     .insert((kind, subject(scope)?), grant);
             }
+            "heartbeat" => {
+                let spec = crate::heartbeats::spec(id, options)?;
+                self.policy.heartbeats.insert((*id).into(), spec);
+            }
             other => return Err(format!("no such section: {other}")),
         }
         Ok(())
@@ -289,16 +294,22 @@ impl Script {
                     state = State::after_restart(state.record.clone());
                     continue;
                 }
-                let seen = see(line, &state.record, *now).map_err(|e| format!("{line}: {e}"))?;
                 let by = line
                     .split_whitespace()
                     .find_map(|word| word.strip_prefix("from="));
+                let heartbeat = crate::heartbeats::see(line, &self.policy, &state.record, *now);
+                let seen = match heartbeat.transpose() {
+                    Some(seen) => seen,
+                    None => see(line, &state.record, *now),
+                };
+                let seen = seen.map_err(|e| format!("{line}: {e}"))?;
                 inputs.push(Observation {
                     at: *now,
                     by: by.unwrap_or("case").into(),
                     seen,
                 });
             }
+            crate::heartbeats::number(&mut inputs, &state.record);
             let events = step(&mut state, &self.policy, &inputs, *now);
             let again = step(&mut state, &self.policy, &inputs, *now);
             if !again.is_empty() {

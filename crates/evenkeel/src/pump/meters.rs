@@ -51,6 +51,16 @@ impl Histogram {
     }
 }
 
+/// Events by kind; arrays this long have no default of their own.
+#[derive(Debug)]
+struct Counts([AtomicU64; What::KINDS.len()]);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Meters {
@@ -58,7 +68,7 @@ pub struct Meters {
     pub step: Histogram,
     /// How long events took to become durable, standstills included.
     pub append: Histogram,
-    events: [AtomicU64; What::KINDS.len()],
+    events: Counts,
     observations: AtomicU64,
     messages_failed: AtomicU64,
     actions_under_way: AtomicU64,
@@ -77,7 +87,7 @@ impl Meters {
         for event in events {
             let kind = event.what.kind();
             let place = What::KINDS.iter().position(|(name, _)| *name == kind);
-            if let Some(count) = place.and_then(|place| self.events.get(place)) {
+            if let Some(count) = place.and_then(|place| self.events.0.get(place)) {
                 count.fetch_add(1, Ordering::Relaxed);
             }
             if let What::MessageEnded { outcome, .. } = &event.what
@@ -100,6 +110,7 @@ impl Meters {
     pub fn events(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = self
             .events
+            .0
             .iter()
             .map(|count| count.load(Ordering::Relaxed));
         What::KINDS.iter().map(|(kind, _)| *kind).zip(counts)

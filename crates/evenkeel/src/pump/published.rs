@@ -85,6 +85,8 @@ pub(super) struct Publisher {
     /// The record that was on show before, and what it lacks.
     spare: Option<Arc<Record>>,
     lacks: Vec<Event>,
+    /// The journal's revision before what it lacks.
+    lacks_from: u64,
 }
 
 impl Publisher {
@@ -93,6 +95,7 @@ impl Publisher {
             sender: watch::Sender::new(Arc::new(Published::of(record.clone()))),
             spare: None,
             lacks: Vec::new(),
+            lacks_from: 0,
         }
     }
 
@@ -118,6 +121,7 @@ impl Publisher {
         if !events.is_empty() {
             let fresh = self.next_record(live, &events);
             self.spare = Some(std::mem::replace(&mut next.record, fresh));
+            self.lacks_from = before(live, &events);
             self.lacks = events;
         }
         for Observation { at, seen, .. } in inputs {
@@ -152,9 +156,11 @@ impl Publisher {
         let Some(record) = Arc::get_mut(&mut spare) else {
             return Arc::new(live.clone());
         };
-        for event in self.lacks.iter().chain(events) {
-            record.apply(event);
-        }
+        // The journal's own entries lie between; the record keeps where pings are.
+        record.revision = self.lacks_from;
+        self.lacks.iter().for_each(|event| record.apply(event));
+        record.revision = before(live, events);
+        events.iter().for_each(|event| record.apply(event));
         record.revision = live.revision;
         spare
     }
@@ -184,6 +190,12 @@ impl Publisher {
             true
         });
     }
+}
+
+/// The revision before `events`, which were appended last.
+fn before(live: &Record, events: &[Event]) -> u64 {
+    let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
+    live.revision.saturating_sub(count)
 }
 
 #[cfg(test)]

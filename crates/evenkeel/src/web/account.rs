@@ -3,6 +3,7 @@
 
 use evenkeel_core::action::{ActionKind, Outcome};
 use evenkeel_core::event::{What, Withheld};
+use evenkeel_core::heartbeat::{Ping, Signal};
 use evenkeel_core::message::Body;
 use evenkeel_core::observation::{Act, Exit, Origin};
 use evenkeel_core::record::Phase;
@@ -166,6 +167,43 @@ pub fn sentence(what: &What) -> String {
                 format!("{} to customers: {}.", message.id, status.as_str())
             }
         },
+        What::PingReceived { ping, ignored, .. } => heard(ping, *ignored),
+        What::HeartbeatCreated {
+            heartbeat,
+            spec,
+            by,
+        } => format!(
+            "{by} made the heartbeat {} ({}).",
+            spec.called(heartbeat),
+            spec.expected
+        ),
+        What::HeartbeatUpdated {
+            heartbeat,
+            spec,
+            by,
+            ..
+        } => format!(
+            "{by} changed the heartbeat {} ({}).",
+            spec.called(heartbeat),
+            spec.expected
+        ),
+        What::HeartbeatDeleted { heartbeat, by } => {
+            format!("{by} took the heartbeat {heartbeat} out.")
+        }
+        What::HeartbeatPaused { heartbeat, by } => {
+            format!("{by} paused the heartbeat {heartbeat}.")
+        }
+        What::HeartbeatResumed { heartbeat, by } => {
+            format!("{by} resumed the heartbeat {heartbeat}.")
+        }
+        What::HeartbeatScheduled {
+            heartbeat,
+            schedule,
+            due_at,
+        } => {
+            let due = due_at.map_or_else(String::new, |at| format!(", next at {at}"));
+            format!("The heartbeat {heartbeat} is expected {schedule}{due}.")
+        }
         What::MessageEnded {
             message,
             outcome: went,
@@ -219,6 +257,23 @@ pub fn act(act: Act, about: &str) -> String {
         }
         (about, _) => format!("{said} {about}"),
     }
+}
+
+/// A ping as a sentence.
+fn heard(ping: &Ping, ignored: bool) -> String {
+    let said = match ping.signal {
+        Signal::Success => "success".to_owned(),
+        Signal::Start => "that a run began".to_owned(),
+        Signal::Fail => "that a run failed".to_owned(),
+        Signal::Log => "that a run is at work".to_owned(),
+        Signal::Exit(status) => format!("that a run ended with exit status {status}"),
+    };
+    let run = ping
+        .rid
+        .as_ref()
+        .map_or_else(String::new, |rid| format!(" (run {rid})"));
+    let ignored = if ignored { "; it does not count" } else { "" };
+    format!("Heartbeat {} said {said}{run}{ignored}.", ping.heartbeat)
 }
 
 /// How a run ended.
