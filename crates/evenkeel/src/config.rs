@@ -13,6 +13,7 @@ mod may;
 mod names;
 mod program;
 mod reader;
+mod recorder;
 mod secrets;
 pub mod settings;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use guide::{commented, reference};
 pub use jobs::{Job, Launch};
 pub use reader::Problem;
 use reader::{Report, Section};
+pub use recorder::Recording;
 use settings::Kind;
 
 /// The largest configuration that is read, bytes.
@@ -58,6 +60,8 @@ pub struct Config {
     pub pager: Option<Pager>,
     /// How long entries of a kind stay in the journal.
     pub keep_for: BTreeMap<String, Duration>,
+    /// What is kept for replay.
+    pub recorder: Recording,
     /// Evenkeel's own log.
     pub log: Log,
     /// What deciding needs to know.
@@ -224,6 +228,11 @@ impl Config {
         self.data_dir.join("evidence")
     }
 
+    /// Where the flight recorder's ring is.
+    pub fn recorder_folder(&self) -> PathBuf {
+        self.data_dir.join("recorder")
+    }
+
     /// Where the server listens for the command line.
     pub fn control_socket(&self) -> PathBuf {
         self.data_dir.join("control.sock")
@@ -246,6 +255,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let pager = program::pager(&mut root, report);
     let incidents = program::incidents(&mut root, report);
     let keep_for = program::retention(&mut root, report);
+    let recorder = recorder::read(&mut root, report);
     let log = program::log(&mut root, report);
     let metrics_listen = listeners::metrics(&mut root, report);
 
@@ -288,6 +298,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         operator_listen,
         pager,
         keep_for,
+        recorder,
         log,
         policy,
         databases,

@@ -10,6 +10,8 @@ pub mod config;
 pub mod control;
 pub mod metrics;
 pub mod pump;
+pub mod recorder;
+pub mod replay;
 pub mod report;
 pub mod serve;
 pub mod web;

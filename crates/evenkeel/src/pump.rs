@@ -48,11 +48,12 @@ use evenkeel_core::observation::{Absence, Observation, Seen};
 use evenkeel_core::policy::Policy;
 use evenkeel_core::step::{State, step};
 use evenkeel_guards::guard::{Guard, Watchlist};
-use evenkeel_guards::outlet::Outlet;
+use evenkeel_guards::outlet::{Outlet, to_the_millisecond};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::channels::Channels;
+use crate::recorder::{Recorder, Step, Why};
 use alive::Alive;
 use hands::Hands;
 use meters::Meters;
@@ -132,6 +133,7 @@ pub struct Pump {
     state: State,
     guards: Vec<Arc<dyn Guard>>,
     hands: Hands,
+    recorder: Recorder,
     publisher: Publisher,
     watchlist: watch::Sender<Arc<Watchlist>>,
     queue: mpsc::Receiver<Observation>,
@@ -188,6 +190,7 @@ impl Pump {
         let watchlist = watch::Sender::new(Arc::new(watchlist::of(&record)));
         let pump = Self {
             hands: Hands::new(guards.clone(), outlet.clone(), pace.patience),
+            recorder: Recorder::off(),
             state: State::after_restart(record),
             policy,
             pace,
@@ -205,6 +208,18 @@ impl Pump {
             meters: handle.meters.clone(),
         };
         Ok((pump, handle))
+    }
+
+    /// Records every step from here on.
+    pub fn record_with(&mut self, recorder: Recorder) {
+        self.publisher.show_recording(recorder.recording());
+        self.recorder = recorder;
+        self.begin_recording(Why::Started);
+    }
+
+    fn begin_recording(&mut self, why: Why) {
+        let (record, now) = (self.publisher.record(), self.now());
+        self.recorder.made_anew(why, &self.state, record, now);
     }
 
     /// Runs until `stop` turns true (or its sender is gone): then observing ends, what is
@@ -290,6 +305,7 @@ impl Pump {
             }
         }
         let began = Instant::now();
+        let before = self.state.record.revision;
         let events = step(&mut self.state, &self.policy, &inputs, now);
         let decided = Instant::now();
         self.meters.stepped(inputs.len(), decided - began);
@@ -304,7 +320,16 @@ impl Pump {
                 for order in accepted {
                     order.conclude(&events, revision.0);
                 }
+                let count = events.len() as u64;
                 self.publish(&inputs, events, now);
+                let step = Step {
+                    now,
+                    before,
+                    events: count,
+                    inputs,
+                };
+                let record = || self.publisher.record();
+                self.recorder.turned(step, &self.state, record);
             }
             Appended::Rebuilt(record) => {
                 for order in accepted {
@@ -367,6 +392,7 @@ impl Pump {
         self.publisher.replace(&self.state.record);
         let fresh = Arc::new(watchlist::of(&self.state.record));
         self.watchlist.send_replace(fresh);
+        self.begin_recording(Why::Rebuilt);
         if self.store.rebuilds_in_a_row() <= 1 {
             self.carried = inputs.into_iter().filter(is_fact).collect();
         } else {
@@ -378,7 +404,7 @@ impl Pump {
     /// The wall clock, which may not run backwards by a little: a step of a second by NTP
     /// is waited out, a larger one is the core's to notice.
     fn now(&mut self) -> Timestamp {
-        let now = Timestamp::now();
+        let now = to_the_millisecond(Timestamp::now());
         let back = evenkeel_core::time::since(now, self.last_now);
         if now >= self.last_now || back > Duration::from_secs(1) {
             self.last_now = now;
@@ -409,6 +435,7 @@ impl Pump {
         }
         self.hands.drop_all();
         self.store.close(self.publisher.record()).await;
+        self.recorder.close().await;
     }
 }
 

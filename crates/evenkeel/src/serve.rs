@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use evenkeel_core::policy::Policy;
 use evenkeel_guards::evidence::EvidenceStore;
 use evenkeel_guards::guard::{EvidenceKeeper, Guard, RunDatabase, RunProcesses};
 use evenkeel_guards::jobs::Jobs;
@@ -19,17 +20,16 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::access::Access;
 use crate::channels::log::Log;
 use crate::channels::page::PublicPage;
 use crate::channels::webhook::{Settings, Webhook, WebhookError};
 use crate::channels::{Channel, Channels};
-use crate::config::Config;
+use crate::config::{Config, Recording};
 use crate::control::{Control, ControlError, Socket};
 use crate::metrics;
 use crate::pump::store::{SqliteFile, StartError};
 use crate::pump::{Pace, Parts, Pump};
-use crate::web::operator::Console;
+use crate::recorder::{self, Recorder};
 use crate::web::serving::{Bounds, serve as serve_pages};
 use crate::web::{Site, operator, public};
 
@@ -104,7 +104,8 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         pace: Pace::default(),
     };
     // First the journal: whoever holds it is the one Evenkeel of this data folder.
-    let (pump, handle) = Pump::open(parts).await?;
+    let (mut pump, handle) = Pump::open(parts).await?;
+    pump.record_with(recorder(&config, policy.clone()));
     let socket = Socket::make(&config.control_socket())?;
     let page = listen(config.page.listen, "page").await?;
     let operators = listen(config.operator_listen, "operator").await?;
@@ -134,12 +135,10 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         meters: handle.meters.clone(),
         outlet: handle.outlet.clone(),
     };
-    let access = Access::new(&config.data_dir, &handle.outlet);
     let control = Control {
         published: handle.published.clone(),
         policy,
         orders: handle.orders.clone(),
-        access: access.clone(),
     };
     let (stop, stopped) = watch::channel(false);
     let bounds = Bounds::default();
@@ -151,12 +150,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     ));
     let operator_pages = tokio::spawn(serve_pages(
         operators,
-        operator::router(Console::new(
-            site,
-            access.clone(),
-            handle.orders.clone(),
-            config.journal_file(),
-        )),
+        operator::router(site),
         bounds,
         stopped.clone(),
     ));
@@ -166,7 +160,6 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     });
     let control = tokio::spawn(socket.serve(control, stopped.clone()));
     let mut pump = tokio::spawn(pump.run(channels, stopped));
-    access.audit().tell_late(&config.data_dir).await;
     up(addresses);
 
     tokio::select! {
@@ -191,8 +184,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     Ok(())
 }
 
-/// Makes the data folder for its owner only.
-pub(crate) fn make_folder(path: &Path) -> Result<(), ServeError> {
+fn make_folder(path: &Path) -> Result<(), ServeError> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new()
         .recursive(true)
@@ -203,6 +195,19 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), ServeError> {
         path: path.to_owned(),
         source,
     })
+}
+
+fn recorder(config: &Config, policy: Arc<Policy>) -> Recorder {
+    let Recording {
+        enabled,
+        keep_for,
+        bytes_max,
+    } = config.recorder;
+    if !enabled {
+        return Recorder::off();
+    }
+    let folder = config.recorder_folder();
+    Recorder::start(recorder::Settings::new(folder, keep_for, bytes_max), policy)
 }
 
 fn guards(config: &Config) -> Result<Vec<Arc<dyn Guard>>, ServeError> {

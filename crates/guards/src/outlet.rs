@@ -11,6 +11,12 @@ use evenkeel_core::ids::Observer;
 use evenkeel_core::observation::{Observation, Seen};
 use tokio::sync::mpsc;
 
+/// A time, cut to milliseconds: no decision rests on less, and the flight recorder, which
+/// must keep what the core was given exactly, would spend half its room on the rest.
+pub fn to_the_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
 /// Sends observations of one observer to the pump.
 #[derive(Debug, Clone)]
 pub struct Outlet {
@@ -63,7 +69,7 @@ impl Outlet {
 
     fn observation(&self, seen: Seen) -> Observation {
         Observation {
-            at: Timestamp::now(),
+            at: to_the_millisecond(Timestamp::now()),
             by: self.by.clone(),
             seen,
         }

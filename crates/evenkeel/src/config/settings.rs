@@ -71,7 +71,7 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "operator",
-        about: "The operator's console: incidents with reasons, runs with evidence, lock chains, proposals to approve, the kill switch. For who is let in (`evenkeel people`), and refused on anything but loopback.",
+        about: "The operator's pages: incidents with reasons, runs with evidence, lock chains. Read-only, and refused on anything but loopback.",
     },
     Section {
         name: "pager",
@@ -84,6 +84,10 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "retention",
         about: "How long entries stay in the journal. Incidents, actions and messages are kept for ever.",
+    },
+    Section {
+        name: "recorder",
+        about: "The flight recorder: everything that was observed, compressed, in a ring on disk, so that `evenkeel replay` can decide it again, also under another configuration.",
     },
     Section {
         name: "log",
@@ -165,6 +169,11 @@ settings! {
     "retention" {
         "findings" Duration "\"400d\"" "\"90d\"" "Findings: what was seen to be wrong, and when it was over.";
         "runs" Duration "\"400d\"" "\"90d\"" "Slots, starts and ends of runs.";
+    }
+    "recorder" {
+        "enabled" YesNo "true" "false" "Whether it is recorded. Recording costs the rest of Evenkeel nothing: a full or failing disk stops it, and it alone.";
+        "keep_for" Duration "\"72h\"" "\"31d\"" "How long recordings are kept. To try a policy on last month, keep a month.";
+        "size_max_mib" Number "1024" "4096" "The most they may take together, MiB; the oldest go first.";
     }
     "log" {
         "level" Text "\"info\"" "\"debug\"" "`error`, `warn`, `info`, `debug` or `trace`.";

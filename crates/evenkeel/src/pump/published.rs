@@ -19,6 +19,8 @@ use evenkeel_core::record::Record;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::recorder::Recording;
+
 /// Older than this, what is published says nothing about now: three of the pump's
 /// longest pauses.
 pub const STALE_AFTER: Duration = Duration::from_secs(15);
@@ -42,6 +44,8 @@ pub struct Published {
     pub trouble: Option<(Timestamp, String)>,
     /// Pictures dropped since the start because they came faster than they were taken.
     pub dropped: u64,
+    /// Whether what is seen is recorded for replay.
+    pub recording: Recording,
 }
 
 impl Published {
@@ -75,6 +79,7 @@ impl Published {
             progress: BTreeMap::new(),
             trouble: None,
             dropped: 0,
+            recording: Recording::default(),
         }
     }
 }
@@ -101,6 +106,15 @@ impl Publisher {
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Published>> {
         self.sender.subscribe()
+    }
+
+    /// Shows whether what is seen is recorded.
+    pub(super) fn show_recording(&self, recording: Recording) {
+        self.sender.send_modify(|published| {
+            let mut next = Published::clone(published);
+            next.recording = recording;
+            *published = Arc::new(next);
+        });
     }
 
     /// The record on show.

@@ -1,4 +1,5 @@
-//! The pump with a journal in memory and guards that do as the test says.
+//! The pump with a journal in memory and guards that do as the test says. Every test is
+//! recorded, and replayed when its pump stops: the same decisions, byte for byte.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,10 +31,22 @@ use super::published::Published;
 use super::store::OpenJournal;
 use super::{Handle, Pace, Parts, Pump};
 use crate::channels::{Channel, Channels};
+use crate::recorder::{Recorder, Settings};
+use crate::replay::Stretch;
+use crate::replay::again::{self, Again};
 
 /// A journal in memory that outlives its pump, and fails as it is told.
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Inner>>);
+struct Shared(Arc<Mutex<Inner>>, Arc<Recordings>);
+
+/// Where its pumps record.
+struct Recordings(tempfile::TempDir);
+
+impl Default for Recordings {
+    fn default() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
 
 #[derive(Default)]
 struct Inner {
@@ -55,6 +68,28 @@ impl Shared {
     fn kinds(&self) -> Vec<String> {
         let entries = self.inner().journal.read(Revision::ZERO, 1000).unwrap();
         entries.into_iter().map(|entry| entry.kind).collect()
+    }
+
+    fn recorder(&self, mode: Mode) -> Recorder {
+        let folder = self.1.0.path().join("recorder");
+        let settings = Settings::new(folder, Duration::from_secs(3600), 1 << 30);
+        Recorder::start(
+            Settings {
+                spare: 0,
+                ..settings
+            },
+            policy(mode),
+        )
+    }
+
+    /// Everything its pumps decided, decided again.
+    fn replay(&self) -> Again {
+        let folder = self.1.0.path().join("recorder");
+        let whole = Stretch {
+            from: Timestamp::MIN,
+            to: Timestamp::MAX,
+        };
+        again::replay(&folder, self, whole, &mut |_, _| ()).unwrap()
     }
 
     fn fail_with(&self, error: Option<AppendError>) {
@@ -202,6 +237,7 @@ fn policy(start: Mode) -> Arc<Policy> {
 }
 
 struct Running {
+    journal: Shared,
     handle: Handle,
     stop: watch::Sender<bool>,
     pump: tokio::task::JoinHandle<()>,
@@ -227,7 +263,7 @@ impl Running {
             retain_every: Duration::from_millis(50),
             farewell: Duration::from_millis(200),
         };
-        let (pump, handle) = Pump::open(Parts {
+        let (mut pump, handle) = Pump::open(Parts {
             policy: policy(mode),
             journal: Arc::new(journal.clone()),
             // Cannot be written, and stops nothing.
@@ -238,13 +274,19 @@ impl Running {
         })
         .await
         .unwrap();
+        pump.record_with(journal.recorder(mode));
         let (stop, stopped) = watch::channel(false);
         let channels = Channels {
             operator: Arc::new(Silent),
             public: Arc::new(Silent),
         };
         let pump = tokio::spawn(pump.run(channels, stopped));
-        Self { handle, stop, pump }
+        Self {
+            journal: journal.clone(),
+            handle,
+            stop,
+            pump,
+        }
     }
 
     async fn see(&self, seen: Seen) {
@@ -262,6 +304,9 @@ impl Running {
     async fn stop(self) {
         self.stop.send_replace(true);
         self.pump.await.unwrap();
+        let again = self.journal.replay();
+        assert!(again.replayed.replay_steps_count > 0);
+        assert_eq!(again.replay_decisions_differ_count, 0, "{again:#?}");
     }
 
     /// Ends it as a crash would: nothing is said or kept any more.

@@ -1,0 +1,445 @@
+//! What is recorded comes back; what disks do to it costs no more than it must.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use evenkeel_core::action::{ActionKind, Outcome};
+use evenkeel_core::ids::{ActionId, CheckId, RunId};
+use evenkeel_core::observation::*;
+use evenkeel_core::subject::{Backend, Subject};
+use proptest::prelude::*;
+
+use super::block::{FILE_HEAD, HEAD};
+use super::read::Piece;
+use super::segment::{Packer, Unpacker};
+use super::*;
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_795_000_000_000 + ms).unwrap()
+}
+
+fn progress(ms: i64, run: u64, cpu_ms: u64) -> Observation {
+    Observation {
+        at: at(ms),
+        by: "jobs".into(),
+        seen: Seen::RunProgress(RunProgress {
+            run: format!("export-{run}").as_str().into(),
+            cpu_ms,
+            io_bytes: u64::MAX - cpu_ms,
+            output_bytes: 0,
+            reports: 0,
+            processes: 3,
+        }),
+    }
+}
+
+fn steps(count: u64) -> Vec<Step> {
+    (0..count)
+        .map(|n| Step {
+            now: at(n as i64 * 1000),
+            before: n,
+            events: 1,
+            inputs: vec![progress(n as i64 * 1000 - 3, n % 5, n * 10)],
+        })
+        .collect()
+}
+
+fn any_time() -> impl Strategy<Value = Timestamp> {
+    let usual = (-5_000_i64..5_000_000).prop_map(at);
+    let odd = (
+        Timestamp::MIN.as_second()..Timestamp::MAX.as_second(),
+        0_i32..1_000_000_000,
+    );
+    let odd = odd.prop_map(|(second, nanosecond)| {
+        Timestamp::new(second, nanosecond).unwrap_or(Timestamp::MAX)
+    });
+    prop_oneof![9 => usual, 1 => odd]
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[a-c]{0,3}",
+        1 => any::<String>(),
+        // Texts that look like other things.
+        1 => any_time().prop_map(|at| at.to_string()),
+        1 => Just("2026-11-21T02:14:07.500Z".to_owned()),
+        1 => Just("null".to_owned()),
+    ]
+}
+
+prop_compose! {
+    fn any_session()(
+        pid in any::<i32>(), start in any_time(), xact_start in proptest::option::of(any_time()),
+        texts in proptest::array::uniform6(any_text()), superuser in any::<bool>(),
+        run in proptest::option::of(any_text()),
+    ) -> Session {
+        let [role, backend_type, datname, application_name, waits_for, query] = texts;
+        Session {
+            backend: Backend { database: "main".into(), pid, backend_start: start },
+            xact_start,
+            role,
+            superuser,
+            backend_type,
+            datname,
+            in_scope: true,
+            application_name,
+            state: SessionState::IdleInTransaction,
+            state_since: xact_start,
+            waits_for,
+            query,
+            run: run.map(RunId::from),
+            component: None,
+        }
+    }
+}
+
+fn any_chain() -> impl Strategy<Value = LockChain> {
+    let waiter = (
+        any_session().boxed(),
+        proptest::collection::vec(any::<i32>(), 0..4),
+        any_time(),
+    );
+    let waiters = proptest::collection::vec(waiter, 0..4);
+    let prepared = (any_text(), any_text(), any_time());
+    let root = prop_oneof![
+        any_session().prop_map(LockRoot::Session).boxed(),
+        prepared
+            .prop_map(|(gid, owner, prepared_at)| LockRoot::Prepared {
+                gid,
+                owner,
+                prepared_at
+            })
+            .boxed(),
+    ];
+    (root, waiters)
+        .prop_map(|(root, waiters)| LockChain {
+            root,
+            waiters: waiters
+                .into_iter()
+                .map(|(session, waits_for_pids, since)| LockWaiter {
+                    session,
+                    waits_for_pids,
+                    since,
+                    wants: "RowExclusiveLock on users".into(),
+                })
+                .collect(),
+        })
+        .boxed()
+}
+
+fn any_seen() -> impl Strategy<Value = Seen> {
+    let progress = (any_text(), any::<u64>(), 0_u64..10_000, any::<u32>());
+    let progress = progress.prop_map(|(run, cpu_ms, io_bytes, processes)| {
+        Seen::RunProgress(RunProgress {
+            run: run.into(),
+            cpu_ms,
+            io_bytes,
+            output_bytes: 0,
+            reports: 1,
+            processes,
+        })
+    });
+    let waits = proptest::collection::vec(any_chain(), 0..3).prop_map(|chains| {
+        Seen::LockWaits(LockWaits {
+            database: "main".into(),
+            chains,
+            left_out: 0,
+        })
+    });
+    let prepared = proptest::collection::vec((any_text(), any_time()), 0..3);
+    let load = (proptest::option::of(any_session()), prepared).prop_map(|(session, prepared)| {
+        Seen::DatabaseLoad(DatabaseLoad {
+            database: "main".into(),
+            connections_used: 7,
+            connections_max: 97,
+            idle_in_transaction: session.clone().into_iter().collect(),
+            oldest_transaction: session,
+            prepared,
+        })
+    });
+    let outcome = prop_oneof![
+        Just(CheckOutcome::Passed),
+        (any_text(), proptest::option::of(any_text()))
+            .prop_map(|(why, step)| CheckOutcome::Failed { why, step }),
+    ];
+    let check = (
+        any_text(),
+        outcome,
+        any::<u32>(),
+        proptest::option::of(any_time()),
+    );
+    let check = check.prop_map(|(check, outcome, took_ms, certificate_expires_at)| {
+        Seen::CheckResult(CheckResult {
+            check: CheckId::from(check),
+            outcome,
+            took_ms,
+            certificate_expires_at,
+        })
+    });
+    let exit = prop_oneof![
+        any::<i32>().prop_map(Exit::Code),
+        any_text().prop_map(Exit::NotStarted),
+        Just(Exit::Lost)
+    ];
+    let exit = (exit, any_time()).prop_map(|(exit, ended_at)| {
+        Seen::RunExit(RunExit {
+            run: "export-1".into(),
+            job: "export".into(),
+            ended_at,
+            exit,
+        })
+    });
+    let order = prop_oneof![
+        any::<u64>().prop_map(|n| Order::Approve {
+            action: ActionId(n)
+        }),
+        any_text().prop_map(|reason| Order::HoldActions { reason }),
+        Just(Order::LiftStop {
+            kind: ActionKind::EndRun,
+            scope: Subject::Job("export".into())
+        }),
+    ];
+    let ended = (any::<u64>(), any_text()).prop_map(|(action, text)| {
+        Seen::ActionOutcome(ActionOutcome {
+            action: ActionId(action),
+            outcome: Outcome::Done(text),
+            evidence: None,
+        })
+    });
+    // Boxes: what makes a lock chain is larger than a test's stack.
+    prop_oneof![
+        progress.boxed(),
+        waits.boxed(),
+        load.boxed(),
+        check.boxed(),
+        exit.boxed(),
+        order.prop_map(Seen::Order).boxed(),
+        ended.boxed(),
+    ]
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let seen = (any_time(), any_text(), any_seen());
+    let seen = seen.prop_map(|(at, by, seen)| Observation {
+        at,
+        by: by.into(),
+        seen,
+    });
+    let now = (-5_000_i64..5_000_000).prop_map(at);
+    let inputs = proptest::collection::vec(seen, 0..6);
+    (now, any::<u64>(), 0_u64..9, inputs).prop_map(|(now, before, events, inputs)| Step {
+        now,
+        before,
+        events,
+        inputs,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn steps_come_back_as_they_were(blocks in proptest::collection::vec(
+        proptest::collection::vec(any_step(), 1..12), 1..5,
+    )) {
+        let (mut packer, mut unpacker) = (Packer::new(), Unpacker::new());
+        for steps in blocks {
+            for step in &steps {
+                packer.take(step).unwrap();
+            }
+            let block = packer.block().unwrap();
+            prop_assert_eq!(unpacker.block(&block).unwrap(), steps);
+        }
+    }
+
+    #[test]
+    fn a_block_of_anything_is_refused_without_harm(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let packed = zstd::encode_all(&bytes[..], 1).unwrap();
+        let _any = Unpacker::new().block(&packed);
+        let _any = Unpacker::new().block(&bytes);
+        prop_assert!(Base::unpacked(&bytes).is_err());
+    }
+}
+
+#[test]
+fn a_block_out_of_its_order_is_refused() {
+    let mut packer = Packer::new();
+    let blocks: Vec<Vec<u8>> = steps(3)
+        .iter()
+        .map(|step| {
+            packer.take(step).unwrap();
+            packer.block().unwrap()
+        })
+        .collect();
+    let mut unpacker = Unpacker::new();
+    unpacker.block(&blocks[0]).unwrap();
+    assert_eq!(unpacker.block(&blocks[2]), Err(Damage::OUT_OF_ORDER));
+}
+
+/// A ring in a temporary folder, with a block for each step.
+fn settings(folder: &Path) -> Settings {
+    Settings {
+        flush_after: Duration::ZERO,
+        retry_after: Duration::ZERO,
+        spare: 0,
+        ..Settings::new(folder.join("recorder"), Duration::from_secs(3600), 1 << 30)
+    }
+}
+
+/// Hands over as the pump does, and waits until the thread has taken it.
+struct Pump {
+    recorder: Recorder,
+    state: State,
+    revision: u64,
+}
+
+impl Pump {
+    fn start(settings: Settings) -> Self {
+        let mut recorder = Recorder::start(settings, Arc::default());
+        let state = State::default();
+        recorder.made_anew(Why::Started, &state, Arc::default(), at(0));
+        Self {
+            recorder,
+            state,
+            revision: 0,
+        }
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.recorder.on.as_ref().unwrap().shared
+    }
+
+    fn turn(&mut self) {
+        let step = steps(self.revision + 1).pop().unwrap();
+        self.revision += 1;
+        self.recorder.turned(step, &self.state, Arc::default);
+    }
+
+    /// Until nothing waits.
+    fn settle(&self) {
+        while self.shared().waiting.load(Ordering::Relaxed) > 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    fn turn_and_settle(&mut self) {
+        self.turn();
+        self.settle();
+    }
+
+    fn stop(self) {
+        let on = self.recorder.on.unwrap();
+        drop(on.queue);
+        on.thread.join().unwrap();
+    }
+}
+
+fn pieces(settings: &Settings) -> Vec<Piece> {
+    let mut all = Vec::new();
+    for segment in ring::segments(&settings.folder).unwrap() {
+        read::segment(&segment, &mut |piece| {
+            all.push(piece);
+            ControlFlow::Continue(())
+        });
+    }
+    all
+}
+
+/// What stands in a ring, in short: `started 0 1 2 missing continued 5`.
+fn said(pieces: &[Piece]) -> String {
+    let mut words = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Base(base) => words.push(match &base.why {
+                Why::Started => "started".to_owned(),
+                Why::Rebuilt => "rebuilt".to_owned(),
+                Why::Continued => "continued".to_owned(),
+                Why::Gap(gap) => format!("gap({})", gap.steps),
+            }),
+            Piece::Steps(steps) => words.extend(steps.iter().map(|step| step.before.to_string())),
+            Piece::Torn => words.push("torn".into()),
+            Piece::Missing(_) => words.push("missing".into()),
+        }
+    }
+    words.join(" ")
+}
+
+#[test]
+fn what_was_handed_over_is_there_after_a_clean_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let mut pump = Pump::start(settings.clone());
+    (0..4).for_each(|_| pump.turn());
+    pump.stop();
+    assert_eq!(said(&pieces(&settings)), "started 0 1 2 3");
+}
+
+#[test]
+fn only_the_owner_reads_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    Pump::start(settings.clone()).stop();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&settings.folder), 0o700);
+    let segment = &ring::segments(&settings.folder).unwrap()[0];
+    assert_eq!(mode(&segment.path), 0o600);
+}
+
+#[test]
+fn a_torn_end_costs_the_last_block_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let mut pump = Pump::start(settings.clone());
+    (0..4).for_each(|_| pump.turn_and_settle());
+    pump.stop();
+    let segment = &ring::segments(&settings.folder).unwrap()[0];
+    let bytes = std::fs::read(&segment.path).unwrap();
+    std::fs::write(&segment.path, &bytes[..bytes.len() - 5]).unwrap();
+    let said = said(&pieces(&settings));
+    assert!(
+        said.starts_with("started 0 1") && said.ends_with(" torn"),
+        "{said}"
+    );
+    assert!(!said.contains('3'), "{said}");
+}
+
+#[test]
+fn a_damaged_block_is_noticed_and_the_next_segment_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        // Every block fills its segment.
+        segment_bytes: 1,
+        ..settings(folder.path())
+    };
+    let mut pump = Pump::start(settings.clone());
+    for _ in 0..6 {
+        pump.turn_and_settle();
+        // The thread has taken the step; that the segment is full, it says a moment later.
+        while !pump.shared().full.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+    }
+    pump.stop();
+    assert_eq!(
+        said(&pieces(&settings)),
+        "started 0 1 continued 2 continued 3 continued 4 continued 5 continued"
+    );
+    let damaged = &ring::segments(&settings.folder).unwrap()[2];
+    let mut bytes = std::fs::read(&damaged.path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&damaged.path, &bytes).unwrap();
+    assert_eq!(
+        said(&pieces(&settings)),
+        "started 0 1 continued 2 continued torn continued 4 continued 5 continued"
+    );
+    bytes[FILE_HEAD.len() + HEAD] ^= 1;
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&damaged.path, &bytes).unwrap();
+    assert_eq!(
+        said(&pieces(&settings)),
+        "started 0 1 continued 2 missing continued 4 continued 5 continued"
+    );
+}
