@@ -85,6 +85,10 @@ name_id!(
     EvidenceId
 );
 name_id!(
+    /// A person who is called: `ana`.
+    PersonId
+);
+name_id!(
     /// Who observed or ordered something: `jobs`, `locks:main`, `operator:ana`, `pump`.
     Observer
 );

@@ -6,6 +6,7 @@ use alloc::string::String;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::calling::Calls;
 use crate::finding::{FindingKey, Severity};
 use crate::ids::{ComponentId, IncidentId};
 use crate::status::Status;
@@ -72,6 +73,9 @@ pub struct Incident {
     pub last_word: Option<LastWord>,
     /// Who looks after it.
     pub acknowledged_by: Option<String>,
+    /// Who has been told what of it.
+    #[serde(default)]
+    pub calls: Calls,
 }
 
 /// The last public word about an incident.

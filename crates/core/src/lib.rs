@@ -20,6 +20,7 @@ extern crate alloc;
 
 pub mod action;
 pub mod authority;
+pub mod calling;
 pub mod detect;
 pub mod event;
 pub mod evidence;

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::pairs;
 use crate::ids::HeartbeatId;
-use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, RunId};
+use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, PersonId, RunId};
 use crate::observation::{
     DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunExit, RunProgress,
     Session, SessionState,
@@ -84,6 +84,9 @@ pub struct Memory {
     pub(crate) watched: BTreeSet<ComponentId>,
     /// The one timer of each heartbeat that has one.
     heartbeat_timers: BTreeMap<HeartbeatId, Timestamp>,
+    /// Each person's present or next quiet hours, as last told.
+    #[serde(default)]
+    pub(crate) quiet: BTreeMap<PersonId, (Timestamp, Timestamp)>,
 }
 
 /// What is remembered of a run.

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Fact;
-use crate::finding::FindingKey;
-use crate::ids::{ComponentId, IncidentId, MessageId};
+use crate::finding::{FindingKey, Severity};
+use crate::ids::{ComponentId, IncidentId, MessageId, PersonId};
 use crate::incident::IncidentStatus;
 use crate::status::Status;
 
@@ -53,6 +53,12 @@ pub enum Body {
         facts: Vec<Fact>,
         /// The finding it is about: the operator is paged once for each.
         finding: Option<FindingKey>,
+        /// Who is told; where nobody is named, the one pager there is, or the log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<PersonId>,
+        /// How much it matters.
+        #[serde(default = "critical", skip_serializing_if = "is_critical")]
+        severity: Severity,
     },
     /// A public update of an incident.
     Public {
@@ -65,6 +71,15 @@ pub enum Body {
         /// When the next word comes; none in the last.
         next_update_at: Option<Timestamp>,
     },
+}
+
+/// Before people had names, only what was critical was told.
+fn critical() -> Severity {
+    Severity::Critical
+}
+
+fn is_critical(severity: &Severity) -> bool {
+    *severity == Severity::Critical
 }
 
 impl Message {

@@ -14,7 +14,8 @@ use crate::action::Outcome;
 use crate::evidence::KeptEvidence;
 use crate::heartbeat::{HeartbeatChange, Ping};
 use crate::ids::{
-    ActionId, CheckId, ComponentId, DatabaseId, JobId, MessageId, Observer, ReadinessId, RunId,
+    ActionId, CheckId, ComponentId, DatabaseId, JobId, MessageId, Observer, PersonId, ReadinessId,
+    RunId,
 };
 use crate::subject::{Backend, Subject};
 
@@ -71,6 +72,8 @@ pub enum Seen {
     Ping(Ping),
     /// What is to become of a heartbeat.
     HeartbeatChange(HeartbeatChange),
+    /// When a person's present or next quiet hours are.
+    QuietHours(QuietHours),
 }
 
 /// A job's schedule came due.
@@ -332,6 +335,17 @@ pub struct Sight {
     pub of: Subject,
     /// `None` when it sees; else why it does not.
     pub blind: Option<String>,
+}
+
+/// When a person's present or next quiet hours are. A picture: the next one replaces it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuietHours {
+    /// Whose.
+    pub person: PersonId,
+    /// When they begin, or began.
+    pub from: Timestamp,
+    /// When they end.
+    pub until: Timestamp,
 }
 
 /// How an action went.

@@ -11,6 +11,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
+use crate::calling::CallingPolicy;
 use crate::heartbeat::HeartbeatSpec;
 use crate::ids::HeartbeatId;
 use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, ReadinessId};
@@ -38,6 +39,9 @@ pub struct Policy {
     pub readiness: BTreeMap<ReadinessId, ReadinessPolicy>,
     /// Heartbeats of the configuration; those made through the API are in the record.
     pub heartbeats: BTreeMap<HeartbeatId, HeartbeatSpec>,
+    /// Who is called.
+    #[serde(default)]
+    pub calling: CallingPolicy,
 }
 
 /// A function customers see.

@@ -11,6 +11,7 @@
 
 mod absorb;
 mod actions;
+mod calling;
 pub(crate) mod heartbeats;
 mod incidents;
 mod messages;
@@ -53,13 +54,19 @@ impl State {
     /// When the next step is due although nothing is seen; `None` where nothing waits.
     pub fn next_step_at(&self, policy: &Policy) -> Option<Timestamp> {
         let promises = incidents::next_change(&self.record, policy);
-        let actions = actions::next_change(View {
+        let view = View {
             policy,
             record: &self.record,
             memory: &self.memory,
             now: Timestamp::MIN,
+        };
+        let actions = actions::next_change(view);
+        // Whether it is quiet depends on when: as it was when it was last decided.
+        let calls = calling::next_change(View {
+            now: self.memory.last_step.unwrap_or(Timestamp::MIN),
+            ..view
         });
-        [self.memory.next_timer(), promises, actions]
+        [self.memory.next_timer(), promises, actions, calls]
             .into_iter()
             .flatten()
             .min()

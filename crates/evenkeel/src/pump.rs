@@ -448,6 +448,7 @@ fn is_fact(observation: &Observation) -> bool {
         | Seen::RunBackends(_)
         | Seen::DatabaseLoad(_)
         | Seen::CheckResult(_) => false,
+        Seen::QuietHours(_) => false,
         Seen::ScheduleDue(_)
         | Seen::RunStart(_)
         | Seen::RunExit(_)

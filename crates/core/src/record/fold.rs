@@ -238,6 +238,16 @@ impl Record {
             What::MessageEnded { message, outcome } => {
                 if let Some(state) = self.messages.get_mut(message) {
                     state.outcome = Some(outcome.clone());
+                    let incident = state.message.incident;
+                    if let Body::Operator { to: Some(to), .. } = &state.message.body
+                        && let Some(incident) = incident.and_then(|id| self.incidents.get_mut(&id))
+                    {
+                        let unreached = &mut incident.calls.unreached;
+                        match outcome.is_good() {
+                            true => unreached.remove(to),
+                            false => unreached.insert(to.clone()),
+                        };
+                    }
                 }
                 self.open_messages.remove(message);
                 self.forget_messages();
@@ -586,7 +596,20 @@ impl Record {
             return;
         };
         match &message.body {
-            Body::Operator { finding, .. } => incident.paged.extend(finding.iter().cloned()),
+            Body::Operator {
+                finding,
+                to,
+                severity,
+                ..
+            } => {
+                if *severity == Severity::Critical {
+                    incident.paged.extend(finding.iter().cloned());
+                }
+                if let Some(person) = to {
+                    let calls = &mut incident.calls;
+                    calls.tell(person, finding.as_ref(), *severity, message.at);
+                }
+            }
             Body::Public {
                 status,
                 components,
@@ -675,5 +698,6 @@ fn new_incident(id: IncidentId, title: &str, severity: Severity, at: Timestamp) 
         paged: BTreeSet::new(),
         last_word: None,
         acknowledged_by: None,
+        calls: Default::default(),
     }
 }

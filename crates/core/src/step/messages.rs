@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use super::Work;
 use crate::action::Action;
 use crate::event::{What, Withheld};
-use crate::finding::{FindingKey, Severity};
+use crate::finding::Severity;
 use crate::ids::{IncidentId, MessageId};
 use crate::incident::IncidentStatus;
 use crate::message::{Body, Message};
@@ -89,6 +89,9 @@ impl Work<'_> {
     }
 
     fn tell_operator(&mut self, id: IncidentId) {
+        if !self.policy.calling.people.is_empty() {
+            return self.call_people(id);
+        }
         let Some(incident) = self.state.record.incidents.get(&id) else {
             return;
         };
@@ -101,19 +104,12 @@ impl Work<'_> {
             .cloned()
             .collect();
         for open in unpaged {
-            let details = vec![open.finding.reason.clone(), self.what_is_done(&open)];
-            self.page(
-                Some(id),
-                open.finding.title.clone(),
-                details,
-                open.finding.facts.clone(),
-                Some(open.finding.key.clone()),
-            );
+            self.call(id, &open, None, None);
         }
     }
 
     /// In one sentence: what is or would be done about a finding.
-    fn what_is_done(&self, open: &OpenFinding) -> String {
+    pub(super) fn what_is_done(&self, open: &OpenFinding) -> String {
         if let Some((kind, why)) = &open.withheld {
             let would = kind.phrase();
             return match why {
@@ -158,29 +154,21 @@ impl Work<'_> {
         ];
         let headline = format!("{} waits for your word: {}", action.id, action.task);
         let (facts, finding) = (action.facts.clone(), action.finding.clone());
-        self.page(action.incident, headline, details, facts, finding);
-    }
-
-    fn page(
-        &mut self,
-        incident: Option<IncidentId>,
-        headline: String,
-        details: Vec<String>,
-        facts: Vec<crate::evidence::Fact>,
-        finding: Option<FindingKey>,
-    ) {
+        let to = self.on_duty(action.incident);
         self.request(
-            incident,
+            action.incident,
             Body::Operator {
                 headline,
                 details,
                 facts,
                 finding,
+                to,
+                severity: Severity::Critical,
             },
         );
     }
 
-    fn request(&mut self, incident: Option<IncidentId>, body: Body) {
+    pub(super) fn request(&mut self, incident: Option<IncidentId>, body: Body) {
         let id = MessageId(self.state.record.last.message + 1);
         let message = Message {
             id,

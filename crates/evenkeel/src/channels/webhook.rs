@@ -229,6 +229,8 @@ mod tests {
                 details: vec!["14 sessions wait.".into()],
                 facts: vec![Fact::new("waiters", 14)],
                 finding: None,
+                to: None,
+                severity: evenkeel_core::finding::Severity::Critical,
             },
         }
     }
