@@ -447,8 +447,8 @@ fn is_fact(observation: &Observation) -> bool {
         | Seen::LockWaits(_)
         | Seen::RunBackends(_)
         | Seen::DatabaseLoad(_)
-        | Seen::CheckResult(_) => false,
-        Seen::QuietHours(_) => false,
+        | Seen::CheckResult(_)
+        | Seen::QuietHours(_) => false,
         Seen::ScheduleDue(_)
         | Seen::RunStart(_)
         | Seen::RunExit(_)
