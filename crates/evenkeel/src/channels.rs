@@ -6,7 +6,9 @@
 //! pump bounds the whole.
 
 pub mod log;
+pub mod mail;
 pub mod page;
+pub mod people;
 pub mod webhook;
 
 use std::sync::Arc;

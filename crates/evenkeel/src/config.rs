@@ -11,6 +11,7 @@ mod jobs;
 mod listeners;
 mod may;
 mod names;
+mod people;
 mod program;
 mod reader;
 mod recorder;
@@ -34,6 +35,7 @@ use toml::de::DeTable;
 
 pub use guide::{commented, reference};
 pub use jobs::{Job, Launch};
+pub use people::{Account, MailServer, MailTls, Person};
 pub use reader::Problem;
 use reader::{Report, Section};
 pub use recorder::Recording;
@@ -70,6 +72,10 @@ pub struct Config {
     pub databases: Vec<DatabaseSpec>,
     /// The jobs.
     pub jobs: Vec<Job>,
+    /// The server that takes mail.
+    pub mail: Option<MailServer>,
+    /// People who are called; none: the pager, or the log.
+    pub people: Vec<Person>,
     /// Where metrics are, where they are wanted.
     pub metrics_listen: Option<SocketAddr>,
     /// What is odd and does not stand in the way.
@@ -257,12 +263,23 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let keep_for = program::retention(&mut root, report);
     let recorder = recorder::read(&mut root, report);
     let log = program::log(&mut root, report);
+    let mail = people::mail(&mut root, report);
+    let escalation = people::escalation(&mut root, report);
     let metrics_listen = listeners::metrics(&mut root, report);
 
     let mut policy = Policy {
         incidents,
         ..Policy::default()
     };
+    let person_sections = root.many(report, "person", "[person]");
+    if let (Some(first), Some(_)) = (person_sections.first(), &pager) {
+        report.warn(
+            &first.at,
+            "[pager] is not used where there are people: give its webhook to one of them",
+        );
+    }
+    let (people, calling) = people::people(person_sections, mail.is_some(), escalation, report);
+    policy.calling = calling;
     let component_sections = root.many(report, "component", "[component]");
     let database_sections = root.many(report, "database", "[database]");
     let job_sections = root.many(report, "job", "[job]");
@@ -303,6 +320,8 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         policy,
         databases,
         jobs,
+        mail,
+        people,
         metrics_listen,
         warnings: Vec::new(),
     }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod control;
 pub mod metrics;
 pub mod pump;
+pub mod quiet;
 pub mod recorder;
 pub mod replay;
 pub mod report;

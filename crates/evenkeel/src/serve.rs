@@ -4,11 +4,13 @@
 //! Everything that can be refused is refused before a port answers. Ctrl-C and SIGTERM
 //! stop it; supervised runs go on, and are found again at the next start.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use evenkeel_core::ids::PersonId;
 use evenkeel_core::policy::Policy;
 use evenkeel_guards::evidence::EvidenceStore;
 use evenkeel_guards::guard::{EvidenceKeeper, Guard, RunDatabase, RunProcesses};
@@ -21,14 +23,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::channels::log::Log;
+use crate::channels::mail::{Mail, MailError};
 use crate::channels::page::PublicPage;
+use crate::channels::people::People;
 use crate::channels::webhook::{Settings, Webhook, WebhookError};
 use crate::channels::{Channel, Channels};
-use crate::config::{Config, Recording};
+use crate::config::{Config, Pager, Recording};
 use crate::control::{Control, ControlError, Socket};
 use crate::metrics;
 use crate::pump::store::{SqliteFile, StartError};
 use crate::pump::{Pace, Parts, Pump};
+use crate::quiet;
 use crate::recorder::{self, Recorder};
 use crate::web::serving::{Bounds, serve as serve_pages};
 use crate::web::{Site, operator, public};
@@ -55,6 +60,9 @@ pub enum ServeError {
     /// The webhook cannot be used.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    /// Mail cannot be sent.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// A port cannot be had.
     #[error(
         "nothing can listen on {address}: {source}; name another address in [{section}] listen"
@@ -159,6 +167,14 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         tokio::spawn(serve_pages(listener, router, bounds, stopped.clone()))
     });
     let control = tokio::spawn(socket.serve(control, stopped.clone()));
+    let quiet = config.people.iter().filter_map(|person| {
+        let hours = person.quiet_hours.clone()?;
+        Some((person.id.clone(), hours))
+    });
+    let quiet = tokio::spawn(quiet::tell(
+        quiet.collect(),
+        handle.outlet.named("calendar"),
+    ));
     let mut pump = tokio::spawn(pump.run(channels, stopped));
     up(addresses);
 
@@ -170,6 +186,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         }
     }
     stop.send_replace(true);
+    quiet.abort();
     if !pump.is_finished()
         && let Err(error) = pump.await
     {
@@ -251,14 +268,35 @@ fn channels(
     handle: &crate::pump::Handle,
     addresses: Addresses,
 ) -> Result<Channels, ServeError> {
-    let operator: Arc<dyn Channel> = match &config.pager {
-        Some(pager) => Arc::new(Webhook::new(Settings {
+    let page = format!("http://{}", addresses.operator);
+    let webhook = |pager: &Pager| -> Result<Arc<dyn Channel>, WebhookError> {
+        Ok(Arc::new(Webhook::new(Settings {
             url: pager.url.clone(),
             token: pager.token.clone(),
-            operator_page: Some(format!("http://{}", addresses.operator)),
-        })?),
+            operator_page: Some(page.clone()),
+        })?))
+    };
+    let mut operator: Arc<dyn Channel> = match &config.pager {
+        Some(pager) => webhook(pager)?,
         None => Arc::new(Log),
     };
+    if !config.people.is_empty() {
+        let mut ways: BTreeMap<PersonId, Vec<Arc<dyn Channel>>> = BTreeMap::new();
+        for person in &config.people {
+            let ways = ways.entry(person.id.clone()).or_default();
+            if let Some(pager) = &person.webhook {
+                ways.push(webhook(pager)?);
+            }
+            if let (Some(to), Some(server)) = (&person.mail, &config.mail) {
+                let (to, zone) = (to.clone(), person.time_zone.clone());
+                let published = handle.published.clone();
+                let mail = Mail::new(server, to, zone, Some(page.clone()), published)?;
+                ways.push(Arc::new(mail));
+            }
+        }
+        let nobody = operator;
+        operator = Arc::new(People { ways, nobody });
+    }
     Ok(Channels {
         operator,
         public: Arc::new(PublicPage {

@@ -212,7 +212,7 @@ fn job(
     Some((job, of_core))
 }
 
-fn zone(section: &mut Section<'_>, report: &mut Report<'_>) -> At<String> {
+pub(super) fn zone(section: &mut Section<'_>, report: &mut Report<'_>) -> At<String> {
     let at = section.at.clone();
     let utc = || "UTC".to_owned();
     let Some(zone) = section.text(report, "time_zone") else {

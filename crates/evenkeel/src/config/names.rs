@@ -34,7 +34,17 @@ pub(super) fn identity(
     report: &mut Report<'_>,
     of: &str,
 ) -> Option<At<String>> {
-    let id = section.required(report, "id")?;
+    name_in(section, report, "id", of)
+}
+
+/// The same under another key.
+pub(super) fn name_in(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    key: &'static str,
+    of: &str,
+) -> Option<At<String>> {
+    let id = section.required(report, key)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let good = id.value.len() <= 64
         && id.value.chars().all(plain)
@@ -43,7 +53,7 @@ pub(super) fn identity(
         report.error(
             &id.at,
             format!(
-                "`{}` cannot be the id of a {of}: it has to be at most 64 letters, digits, `-` and \
+                "`{}` cannot be the {key} of a {of}: it has to be at most 64 letters, digits, `-` and \
                  `_`, and begin with a letter or digit",
                 id.value
             ),

@@ -103,37 +103,54 @@ pub(super) fn operator(
 
 pub(super) fn pager(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Pager> {
     let mut section = root.below_root(report, "pager");
-    let url = section.text(report, "url");
-    let url_file = secret(&mut section, report, "url_file");
-    let token = secret(&mut section, report, "token_file").map(|at| at.value);
-    if let (Some(_), Some(second)) = (&url, &url_file) {
-        report.error(&second.at, "give `url` or `url_file`, not both");
-    }
     let is_there = section.is_there();
     let at = section.at.clone();
+    let given = section.raw("url").is_some() || section.raw("url_file").is_some();
+    let url = webhook_address(&mut section, report, ("url", "url_file", "token_file"));
+    let token = secret(&mut section, report, "token_file").map(|at| at.value);
     section.finish(report);
-    let is_inline = url.is_some();
-    let Some(url) = url.or(url_file) else {
-        if is_there {
-            report.warn(&at, "[pager] names no `url`: pages stand in the log only");
-        }
-        return None;
-    };
-    let known = url.value.starts_with("https://") || url.value.starts_with("http://");
-    if is_inline && url.value.parse().is_ok_and(|uri| has_password(&uri)) {
+    if is_there && !given {
+        report.warn(&at, "[pager] names no `url`: pages stand in the log only");
+    }
+    url.map(|url| Pager { url, token })
+}
+
+/// A webhook, by its address or by a file that holds it; the third key is where a token
+/// belongs.
+pub(super) fn webhook_address(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    (url, url_file, token_file): (&'static str, &'static str, &'static str),
+) -> Option<hyper::Uri> {
+    let inline = section.text(report, url);
+    let from_file = secret(section, report, url_file);
+    if let (Some(_), Some(second)) = (&inline, &from_file) {
         report.error(
-            &url.at,
-            "a password does not belong into this file; put the whole address into a file of its \
-             own and name it in `url_file`, or the token in `token_file`",
+            &second.at,
+            format!("give `{url}` or `{url_file}`, not both"),
+        );
+    }
+    let is_inline = inline.is_some();
+    let given = inline.or(from_file)?;
+    let known = given.value.starts_with("https://") || given.value.starts_with("http://");
+    if is_inline && given.value.parse().is_ok_and(|uri| has_password(&uri)) {
+        report.error(
+            &given.at,
+            format!(
+                "a password does not belong into this file; put the whole address into a file of its \
+                 own and name it in `{url_file}`, or the token in `{token_file}`"
+            ),
         );
         return None;
     }
-    match url.value.parse::<hyper::Uri>() {
-        Ok(uri) if known && uri.host().is_some() => Some(Pager { url: uri, token }),
+    match given.value.parse::<hyper::Uri>() {
+        Ok(uri) if known && uri.host().is_some() => Some(uri),
         _ => {
             report.error(
-                &url.at,
-                "the webhook is no address; write for example url = \"https://pager.example.com/hook\"",
+                &given.at,
+                format!(
+                    "the webhook is no address; write for example {url} = \"https://pager.example.com/hook\""
+                ),
             );
             None
         }

@@ -78,6 +78,18 @@ pub const SECTIONS: &[Section] = &[
         about: "Who is called when a person is needed: one POST with JSON to a webhook.",
     },
     Section {
+        name: "mail",
+        about: "The SMTP server that takes mail to people. Mail that cannot be sent privately is not sent.",
+    },
+    Section {
+        name: "[person]",
+        about: "Somebody who is called, by mail, webhook or both, in the order of this file. Without any, [pager] is called, and where there is none the log.",
+    },
+    Section {
+        name: "escalation",
+        about: "Who is called after whom: until somebody acknowledges the incident, it is over, or everybody has been called once.",
+    },
+    Section {
         name: "incidents",
         about: "When incidents close, reopen, and promise the next word.",
     },
@@ -160,6 +172,30 @@ settings! {
         "url" Text "-" "\"https://pager.example.com/hook\"" "The webhook. Without it, pages stand in the log and on the operator's page.";
         "url_file" Secret "-" "\"pager-url\"" "A file with the webhook, where the address itself is a secret.";
         "token_file" Secret "-" "\"pager-token\"" "A file with a token, sent as `Authorization: Bearer`.";
+    }
+    "mail" {
+        "host" Text "-" "\"smtp.example.com\"" "The server. Without it no mail is sent.";
+        "port" Number "587" "465" "Its port; without it 587 for starttls, 465 for tls, 25 for none.";
+        "tls" Text "\"starttls\"" "\"tls\"" "`starttls`, `tls` (from the first byte) or `none`. A server that offers no STARTTLS gets no mail.";
+        "ca_file" Folder "-" "\"mail-ca.pem\"" "Certificates (PEM) that are believed instead of the public authorities', for a server of your own.";
+        "user" Text "-" "\"evenkeel\"" "The account.";
+        "password_file" Secret "-" "\"mail-password\"" "A file with its password.";
+        "from" Text "-" "\"evenkeel@example.com\"" "Who writes. Must be given where mail is sent.";
+    }
+    "[person]" {
+        "name" Text "" "\"ana\"" "Their name in this file and in the journal. Use the name they acknowledge with.";
+        "mail" Text "-" "\"ana@example.com\"" "Their mail address.";
+        "webhook_url" Text "-" "\"https://pager.example.com/ana\"" "Their webhook.";
+        "webhook_url_file" Secret "-" "\"ana-webhook\"" "A file with the webhook, where the address itself is a secret.";
+        "webhook_token_file" Secret "-" "\"ana-token\"" "A file with a token, sent as `Authorization: Bearer`.";
+        "quiet_hours" Text "-" "\"22:00-07:00\"" "Warnings wait until these are over.";
+        "time_zone" Text "\"UTC\"" "\"Europe/Amsterdam\"" "The zone of `quiet_hours`, and of the times in their mail.";
+        "warnings" YesNo "true" "false" "Whether they are told of warnings; what is critical they are always called for.";
+        "critical_in_quiet_hours" YesNo "true" "false" "Whether they are called in quiet hours when it is critical. If not, the next person is; where nobody else is there, they are.";
+    }
+    "escalation" {
+        "next_after" Duration "\"10m\"" "\"5m\"" "Who has not acknowledged within this time is followed by the next. Who cannot be reached is followed at once.";
+        "order" List "[]" "[\"ana\"]" "The order in which people are called; else that of this file.";
     }
     "incidents" {
         "settle" Duration "\"2m\"" "\"5m\"" "How long everything must stay clear before an incident is resolved.";

@@ -1,0 +1,325 @@
+//! One connection to a mail server: private first, then one mail, then the end.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use lettre::address::Envelope;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters,
+};
+use lettre::transport::smtp::extension::ClientId;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::config::{Account, MailServer, MailTls};
+use crate::pump::store::chain;
+
+/// What is read of a server's answers to one mail, TLS included, bytes. A talkative server
+/// says some hundred; certificates take some thousand.
+pub const ANSWERS_MAX: usize = 256 * 1024;
+
+/// Settings a mail cannot be sent with.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// The certificates cannot be read.
+    #[error("{path} cannot be read: {why}; it has to hold certificates in PEM")]
+    Certificates {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// TLS cannot be had for this name.
+    #[error("no TLS for the mail server `{host}`: {why}; write its name as its certificate has it")]
+    Tls {
+        /// The server.
+        host: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// How one try went.
+pub(super) enum Attempt {
+    /// The server took it: its answer.
+    Taken(String),
+    /// It will not.
+    Refused(String),
+    /// Not now.
+    MayPass(String),
+}
+
+/// See the module.
+pub(super) struct Connector {
+    server: MailServer,
+    starttls: Option<TlsParameters>,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl Connector {
+    pub(super) fn new(server: &MailServer) -> Result<Self, MailError> {
+        let no_tls = |why: &dyn std::error::Error| MailError::Tls {
+            host: server.host.clone(),
+            why: chain(why),
+        };
+        let own: Vec<CertificateDer<'static>> = match &server.ca_file {
+            None => Vec::new(),
+            Some(path) => {
+                let unusable = |why: String| MailError::Certificates {
+                    path: path.clone(),
+                    why,
+                };
+                let read = CertificateDer::pem_file_iter(path)
+                    .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                    .map_err(|error| unusable(error.to_string()))?;
+                if read.is_empty() {
+                    return Err(unusable("there is no certificate in it".into()));
+                }
+                read
+            }
+        };
+        let mut connector = Self {
+            server: server.clone(),
+            starttls: None,
+            tls: None,
+        };
+        match server.tls {
+            MailTls::None => {}
+            MailTls::StartTls => {
+                let mut parameters = TlsParameters::builder(server.host.clone());
+                parameters = parameters.certificate_store(match own.is_empty() {
+                    true => CertificateStore::WebpkiRoots,
+                    false => CertificateStore::None,
+                });
+                for certificate in own {
+                    let certificate = Certificate::from_der(certificate.to_vec());
+                    let certificate = certificate.map_err(|error| no_tls(&error))?;
+                    parameters = parameters.add_root_certificate(certificate);
+                }
+                let parameters = parameters.build_rustls();
+                connector.starttls = Some(parameters.map_err(|error| no_tls(&error))?);
+            }
+            MailTls::Tls => {
+                let mut roots = RootCertStore::empty();
+                if own.is_empty() {
+                    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+                }
+                for certificate in own {
+                    roots.add(certificate).map_err(|error| no_tls(&error))?;
+                }
+                let provider = Arc::new(rustls::crypto::ring::default_provider());
+                let config = ClientConfig::builder_with_provider(provider)
+                    .with_safe_default_protocol_versions()
+                    .map_err(|error| no_tls(&error))?
+                    .with_root_certificates(roots)
+                    .with_no_client_auth();
+                let name = ServerName::try_from(server.host.clone());
+                let name = name.map_err(|error| no_tls(&error))?;
+                connector.tls = Some((TlsConnector::from(Arc::new(config)), name));
+            }
+        }
+        Ok(connector)
+    }
+
+    pub(super) fn from(&self) -> &lettre::Address {
+        &self.server.from
+    }
+
+    /// Sends one mail. Not bounded in time: the caller is.
+    pub(super) async fn send(&self, written: &[u8], to: &lettre::Address) -> Attempt {
+        let MailServer { host, port, .. } = &self.server;
+        let mut connection = match self.connect().await {
+            Ok(connection) => connection,
+            Err(why) => return Attempt::MayPass(format!("{host} port {port}: {why}")),
+        };
+        let hello = hello();
+        if let Some(parameters) = &self.starttls {
+            if !connection.can_starttls() {
+                connection.abort().await;
+                return Attempt::Refused(format!(
+                    "{host} offers no STARTTLS, and nothing is said in the clear: write tls = \"tls\" for a \
+                     server that begins with TLS"
+                ));
+            }
+            if let Err(error) = connection.starttls(parameters.clone(), &hello).await {
+                return judged(&error);
+            }
+        }
+        if let Some(Account { user, password }) = &self.server.account {
+            let account = Credentials::new(user.clone(), password.clone());
+            let ways = [Mechanism::Plain, Mechanism::Login];
+            if let Err(error) = connection.auth(&ways, &account).await {
+                connection.abort().await;
+                return judged(&error);
+            }
+        }
+        let envelope = Envelope::new(Some(self.server.from.clone()), vec![to.clone()]);
+        let envelope = match envelope {
+            Ok(envelope) => envelope,
+            Err(error) => return Attempt::Refused(error.to_string()),
+        };
+        match connection.send(&envelope, written).await {
+            Ok(response) => {
+                // It is taken; what the server says to the end of it changes nothing.
+                let _ended = connection.quit().await;
+                let first: String = response.message().next().unwrap_or_default().into();
+                Attempt::Taken(shown(&format!("{} {first}", response.code())))
+            }
+            Err(error) => judged(&error),
+        }
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, String> {
+        let MailServer { host, port, .. } = &self.server;
+        let stream = TcpStream::connect((host.as_str(), *port)).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        let peer = stream.peer_addr().map_err(|error| error.to_string())?;
+        let stream = Bounded {
+            stream,
+            left: ANSWERS_MAX,
+            peer,
+        };
+        let stream: Box<dyn AsyncTokioStream> = match &self.tls {
+            None => Box::new(stream),
+            Some((connector, name)) => {
+                let stream = connector.connect(name.clone(), stream).await;
+                Box::new(Private {
+                    stream: stream.map_err(|error| shown(&error.to_string()))?,
+                    peer,
+                })
+            }
+        };
+        let connected = AsyncSmtpConnection::connect_with_transport(stream, &hello()).await;
+        connected.map_err(|error| shown(&chain(&error)))
+    }
+}
+
+/// The name we greet with. Servers that check it want an address or a full name; this
+/// form says that there is no name (RFC 5321, 4.1.3).
+fn hello() -> ClientId {
+    ClientId::Ipv4(std::net::Ipv4Addr::LOCALHOST)
+}
+
+fn judged(error: &lettre::transport::smtp::Error) -> Attempt {
+    let why = shown(&chain(error));
+    if error.is_permanent() || error.is_client() {
+        Attempt::Refused(why)
+    } else {
+        Attempt::MayPass(why)
+    }
+}
+
+/// What a server said, on one line and not longer than anybody reads.
+fn shown(text: &str) -> String {
+    let text = text.chars().take(300);
+    text.map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
+}
+
+/// A stream of which only so much is read: a server that talks for ever is hung up on.
+#[derive(Debug)]
+struct Bounded {
+    stream: TcpStream,
+    left: usize,
+    peer: SocketAddr,
+}
+
+impl AsyncRead for Bounded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.left == 0 {
+            let why = format!("it said more than {ANSWERS_MAX} bytes");
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let read = buf.filled().len() - before;
+        self.left = self.left.saturating_sub(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl AsyncTokioStream for Bounded {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.peer)
+    }
+}
+
+/// The same within TLS.
+struct Private {
+    stream: tokio_rustls::client::TlsStream<Bounded>,
+    peer: SocketAddr,
+}
+
+impl fmt::Debug for Private {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Private")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for Private {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Private {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl AsyncTokioStream for Private {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.peer)
+    }
+}
