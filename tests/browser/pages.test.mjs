@@ -7,7 +7,12 @@ import { after, before, test } from 'node:test';
 import { bytesToLoad, launch, screenshot, scrollsSideways } from './browser.mjs';
 import { built, start } from './program.mjs';
 
-const OPERATOR_PATHS = ['/', '/incidents', '/incidents/I-1', '/runs', '/locks', '/authority'];
+const OPERATOR_PATHS = [
+  '/', '/incidents', '/incidents/I-1', '/proposals', '/runs', '/locks', '/authority', '/journal', '/journal/1', '/audit',
+];
+
+// What the scenes' people log in with.
+const PASSWORD = 'correct horse battery';
 
 let program;
 let browser;
@@ -33,6 +38,17 @@ async function headline(scene, options = {}) {
   const page = await browser.page({ javaScript: false, ...options });
   await page.goto(scenes[scene].page);
   return { page, text: await page.locator('h1').innerText() };
+}
+
+// Cookies know no ports: each scene has a page, and so a browser context, of its own.
+async function loggedIn(scene, options = {}, name = 'ana') {
+  const page = await browser.page({ javaScript: false, ...options });
+  await page.goto(scenes[scene].operator);
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('button', { name: 'Log out' }).waitFor();
+  return page;
 }
 
 test('the answer stands at the top, in words', async () => {
@@ -93,7 +109,7 @@ test('the operator reads what was found, what was not done, and what to type', a
   for (const scene of ['incident', 'proposal', 'resolved']) {
     for (const colorScheme of ['light', 'dark']) {
       for (const phone of [false, true]) {
-        const page = await browser.page({ javaScript: false, colorScheme, phone });
+        const page = await loggedIn(scene, { colorScheme, phone });
         for (const path of OPERATOR_PATHS) {
           const answer = await page.goto(scenes[scene].operator + path);
           assert.equal(answer.status(), 200, `${scene} ${path}`);
@@ -104,11 +120,10 @@ test('the operator reads what was found, what was not done, and what to type', a
       }
     }
   }
-  const page = await browser.page({ javaScript: false });
-  await page.goto(scenes.incident.operator);
+  const page = await loggedIn('incident');
   assert.match(await page.locator('main').innerText(), /Evenkeel would end the database session, but does not/);
-  await page.goto(scenes.proposal.operator);
-  assert.match(await page.locator('main').innerText(), /evenkeel approve A-\d+/);
+  const proposal = await loggedIn('proposal');
+  assert.match(await proposal.locator('main').innerText(), /evenkeel approve A-\d+/);
   await page.goto(`${scenes.incident.operator}/locks`);
   assert.match(await page.locator('main').innerText(), /pid 4711 .* holds what 9 wait for/);
 });
@@ -135,9 +150,27 @@ test('a status has its colour besides its word and shape', async () => {
 // WCAG 2.2, 1.4.3: the contrast of text against what is behind it.
 test('text is readable in light and in dark', async () => {
   for (const colorScheme of ['light', 'dark']) {
-    for (const address of [scenes.incident.page, scenes.incident.operator, scenes.proposal.operator]) {
+    const open = async (address) => {
       const page = await browser.page({ colorScheme });
       await page.goto(address);
+      return [page];
+    };
+    const pages = [
+      await open(scenes.incident.page),
+      await open(`${scenes.incident.operator}/login`),
+      ...OPERATOR_PATHS.map((path) => ['proposal', path]),
+      ...OPERATOR_PATHS.map((path) => ['incident', path]),
+    ];
+    const inside = {
+      proposal: await loggedIn('proposal', { colorScheme, javaScript: true }),
+      incident: await loggedIn('incident', { colorScheme, javaScript: true }),
+    };
+    for (const [at, path] of pages) {
+      const page = inside[at] ?? at;
+      if (path) {
+        await page.goto(scenes[at].operator + path);
+      }
+      const address = page.url();
       const poor = await page.evaluate(() => {
         const luminance = (color) => {
           const parts = color.match(/[\d.]+/g).slice(0, 3).map((part) => {

@@ -6,7 +6,11 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel::access::roll::{self, Person};
+use evenkeel::access::{Access, Role, password};
+use evenkeel::pump::orders::OrderDesk;
 use evenkeel::pump::published::Published;
+use evenkeel::web::operator::Console;
 use evenkeel::web::serving::{Bounds, serve};
 use evenkeel::web::{Site, operator, public};
 use evenkeel_core::Timestamp;
@@ -20,9 +24,14 @@ use evenkeel_core::record::{Phase, Record};
 use evenkeel_core::status::Status;
 use evenkeel_core::step::{State, step};
 use evenkeel_core::subject::{Backend, Subject};
+use evenkeel_guards::outlet::Outlet;
+use evenkeel_journal::{Journal, Revision, SqliteJournal, codec};
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+
+/// What both people of the scenes log in with.
+const PASSWORD: &str = "correct horse battery";
 
 const COMPONENTS: &[(&str, &str)] = &[
     ("login", "Login"),
@@ -82,6 +91,8 @@ struct Story {
     /// When the sessions of the story began: a session is known by it.
     born: Timestamp,
     waits: Option<LockWaits>,
+    /// Everything that happened, for the journal.
+    events: Vec<Event>,
 }
 
 impl Story {
@@ -121,6 +132,7 @@ impl Story {
             now: end,
             born: end - SignedDuration::from_secs(90),
             waits: None,
+            events: Vec::new(),
         };
         story.sees(0, vec![story.nobody_waits()]);
         story
@@ -142,6 +154,7 @@ impl Story {
             })
             .collect();
         let events = step(&mut self.state, &self.policy, &inputs, self.now);
+        self.events.extend(events.iter().cloned());
         events.into_iter().map(|event| event.what).collect()
     }
 
@@ -253,6 +266,39 @@ impl Story {
         self.sees(150, told.collect());
     }
 
+    /// Somebody logged in, and somebody else could not.
+    fn people_act(&mut self) {
+        for (by, act) in [
+            ("operator:ana", Act::LoggedIn),
+            ("somebody not on the list", Act::LoginFailed),
+        ] {
+            self.now += SignedDuration::from_secs(1);
+            let seen = Seen::PersonAct(PersonAct {
+                act,
+                about: String::new(),
+                from: "127.0.0.1".into(),
+            });
+            let input = Observation {
+                at: self.now,
+                by: by.into(),
+                seen,
+            };
+            let events = step(&mut self.state, &self.policy, &[input], self.now);
+            self.events.extend(events);
+        }
+    }
+
+    fn told(mut self) -> Told {
+        self.people_act();
+        let events = std::mem::take(&mut self.events);
+        let (published, policy) = self.published();
+        Told {
+            published,
+            policy,
+            events,
+        }
+    }
+
     fn published(self) -> (Published, Policy) {
         let mut published = Published::of(self.state.record);
         if let Some(waits) = self.waits {
@@ -263,10 +309,17 @@ impl Story {
     }
 }
 
-fn scene(name: &str) -> (Published, Policy) {
+/// A story to its end.
+struct Told {
+    published: Published,
+    policy: Policy,
+    events: Vec<Event>,
+}
+
+fn scene(name: &str) -> Told {
     let ago = Duration::from_secs;
     match name {
-        "well" => Story::begin(Mode::Act, ago(1)).published(),
+        "well" => Story::begin(Mode::Act, ago(1)).told(),
         "incident" => {
             let mut story = Story::begin(Mode::Watch, ago(260));
             story.export_blocks_logins();
@@ -282,7 +335,7 @@ fn scene(name: &str) -> (Published, Policy) {
                 let waits = story.logins_wait(&run);
                 story.sees(10_000, vec![waits]);
             }
-            story.published()
+            story.told()
         }
         "resolved" => {
             let mut story = Story::begin(Mode::Act, ago(400));
@@ -310,12 +363,12 @@ fn scene(name: &str) -> (Published, Policy) {
                 story.sees(10_000, vec![calm]);
                 story.perform(Outcome::Done("done".into()));
             }
-            story.published()
+            story.told()
         }
         "proposal" => {
             let mut story = Story::begin(Mode::Propose, ago(40));
             story.export_blocks_logins();
-            story.published()
+            story.told()
         }
         "unknown" => {
             let mut story = Story::begin(Mode::Act, ago(90));
@@ -325,15 +378,15 @@ fn scene(name: &str) -> (Published, Policy) {
             for _ in 0..5 {
                 story.sees(12_000, Vec::new());
             }
-            story.published()
+            story.told()
         }
         _ => {
-            let (mut published, policy) = Story::begin(Mode::Act, ago(1)).published();
-            published.trouble = Some((
+            let mut told = Story::begin(Mode::Act, ago(1)).told();
+            told.published.trouble = Some((
                 Timestamp::now() - SignedDuration::from_mins(3),
                 "the disk is full".into(),
             ));
-            (published, policy)
+            told
         }
     }
 }
@@ -341,12 +394,36 @@ fn scene(name: &str) -> (Published, Policy) {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
     let (_stop, stopped) = watch::channel(false);
+    let folder = tempfile::tempdir()?;
+    let people = roll::change(folder.path(), |people| {
+        for (name, role) in [("ana", Role::Operator), ("ben", Role::Viewer)] {
+            let password = password::hash(PASSWORD).map_err(roll::RollError::Refused)?;
+            people.add(Person {
+                name: name.into(),
+                role,
+                password,
+            })?;
+        }
+        Ok(())
+    });
+    people.map_err(std::io::Error::other)?;
+    let (told, _nobody) = mpsc::channel(64);
+    let access = Access::new(folder.path(), &Outlet::new("console".into(), told));
     let mut senders = Vec::new();
     let mut lines = String::new();
     for name in [
         "well", "incident", "resolved", "proposal", "unknown", "stale",
     ] {
-        let (published, policy) = scene(name);
+        let Told {
+            published,
+            policy,
+            events,
+        } = scene(name);
+        let journal = folder.path().join(format!("{name}.sqlite"));
+        let drafts: Vec<_> = events.iter().map(codec::encode).collect();
+        let (mut kept, _new) = SqliteJournal::open(&journal).map_err(std::io::Error::other)?;
+        kept.append(Revision(0), &drafts)
+            .map_err(std::io::Error::other)?;
         let (sender, receiver) = watch::channel(Arc::new(published));
         senders.push(sender);
         let site = Site {
@@ -355,6 +432,7 @@ async fn main() -> std::io::Result<()> {
             evidence: std::env::temp_dir().join("evenkeel-no-evidence"),
             name: "Back office".into(),
         };
+        let console = Console::new(site.clone(), access.clone(), OrderDesk::empty(), journal);
         let page = TcpListener::bind("127.0.0.1:0").await?;
         let operators = TcpListener::bind("127.0.0.1:0").await?;
         lines.push_str(&format!(
@@ -363,15 +441,10 @@ async fn main() -> std::io::Result<()> {
             operators.local_addr()?
         ));
         let bounds = Bounds::default();
-        tokio::spawn(serve(
-            page,
-            public::router(site.clone()),
-            bounds,
-            stopped.clone(),
-        ));
+        tokio::spawn(serve(page, public::router(site), bounds, stopped.clone()));
         tokio::spawn(serve(
             operators,
-            operator::router(site),
+            operator::router(console),
             bounds,
             stopped.clone(),
         ));

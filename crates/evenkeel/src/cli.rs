@@ -10,6 +10,7 @@ mod docs;
 mod journal;
 mod listing;
 mod orders;
+mod people;
 mod print;
 mod replay;
 mod run;
@@ -49,6 +50,13 @@ enum Command {
         /// Write it to standard output instead of the file.
         #[arg(long)]
         stdout: bool,
+        /// The first operator's name, for the console; without it, yours.
+        #[arg(long, value_name = "NAME")]
+        operator: Option<String>,
+        /// A file with the first operator's password on its first line; without it, it is
+        /// asked for on a terminal.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
     },
     /// Tell every problem of the configuration, and what the databases' roles lack.
     Check {
@@ -104,6 +112,12 @@ enum Command {
         /// The incident: I-3.
         incident: String,
     },
+    /// Who may open the console.
+    #[command(subcommand)]
+    People(people::PeopleCommand),
+    /// Which programs may use the HTTP API.
+    #[command(subcommand)]
+    Token(people::TokenCommand),
     /// Read the journal, or prove that nothing in it was edited.
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -168,7 +182,17 @@ fn dispatch(arguments: Arguments) -> Outcome {
     } = arguments;
     let load = || Config::load(&file).map_err(|error| error.to_string());
     match command {
-        Command::Init { stdout } => check::init(&file, stdout, json),
+        Command::Init {
+            stdout,
+            operator,
+            password_file,
+        } => {
+            let first = people::First {
+                name: operator,
+                password_file,
+            };
+            check::init(&file, stdout, &first, json)
+        }
         Command::Check { offline } => check::check(&file, offline, json),
         Command::Serve => serve(load()?),
         Command::Run(run) => run::run(&file, run),
@@ -186,6 +210,8 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::HoldActions(reason) => orders::hold(&load()?, reason.reason, json),
         Command::ReleaseActions(reason) => orders::release(&load()?, reason.reason, json),
         Command::Acknowledge { incident } => orders::acknowledge(&load()?, &incident, json),
+        Command::People(command) => people::people(&load()?, command, json),
+        Command::Token(command) => people::token(&load()?, command, json),
         Command::Journal(command) => journal::journal(&load()?, command, json),
         Command::Replay(arguments) => replay::replay(&load()?, arguments, json),
         Command::Evidence { id, item } => {

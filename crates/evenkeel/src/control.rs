@@ -18,12 +18,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use evenkeel_core::Timestamp;
 use evenkeel_core::ids::{IncidentId, RunId};
-use evenkeel_core::observation::Order;
+use evenkeel_core::observation::{Act, Order};
 use evenkeel_core::policy::Policy;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
+use crate::access::Access;
+use crate::access::audit::Done;
 use crate::pump::orders::{OrderDesk, RefusalKind};
 use crate::pump::published::Published;
 use crate::report::{self, StatusReport};
@@ -41,6 +43,8 @@ pub struct Control {
     pub policy: Arc<Policy>,
     /// Where orders go.
     pub orders: OrderDesk,
+    /// Who may open the console.
+    pub access: Access,
 }
 
 /// What is answered to an order, and to what cannot be answered.
@@ -127,6 +131,8 @@ pub fn router(control: Control) -> Router {
         .route("/v1/findings", get(findings))
         .route("/v1/authority", get(authority))
         .route("/v1/orders", post(order))
+        .route("/v1/people/done", post(done))
+        .route("/v1/people/unlock", post(unlock))
         .fallback(async || {
             refused(
                 StatusCode::NOT_FOUND,
@@ -225,6 +231,59 @@ fn named(peer: Peer) -> Option<String> {
     )
 }
 
+/// Who is at the other end, or the answer for whom the kernel does not know.
+fn who(peer: Option<Extension<Peer>>) -> Result<String, Box<Response>> {
+    peer.and_then(|Extension(peer)| named(peer)).ok_or_else(|| {
+        Box::new(refused(
+            StatusCode::FORBIDDEN,
+            "the kernel does not say who you are, so that the journal could not either",
+        ))
+    })
+}
+
+/// The list of people or tokens was changed by who owns it: it goes into the journal.
+async fn done(
+    State(control): State<Control>,
+    peer: Option<Extension<Peer>>,
+    Json(told): Json<Done>,
+) -> Response {
+    let by = match who(peer) {
+        Ok(by) => by,
+        Err(refusal) => return *refusal,
+    };
+    let access = &control.access;
+    access
+        .note(&by, told.act, &told.about, "command line")
+        .await;
+    accepted()
+}
+
+/// Somebody's waiting time after failed logins is over.
+async fn unlock(
+    State(control): State<Control>,
+    peer: Option<Extension<Peer>>,
+    Json(told): Json<Done>,
+) -> Response {
+    let by = match who(peer) {
+        Ok(by) => by,
+        Err(refusal) => return *refusal,
+    };
+    control.access.unlock(&told.about);
+    let access = &control.access;
+    access
+        .note(&by, Act::Unlocked, &told.about, "command line")
+        .await;
+    accepted()
+}
+
+fn accepted() -> Response {
+    Json(Answered {
+        revision: None,
+        refused: None,
+    })
+    .into_response()
+}
+
 async fn order(
     State(control): State<Control>,
     peer: Option<Extension<Peer>>,
@@ -239,12 +298,9 @@ async fn order(
             );
         }
     };
-    let by = peer.and_then(|Extension(peer)| named(peer));
-    let Some(by) = by else {
-        return refused(
-            StatusCode::FORBIDDEN,
-            "the kernel does not say who you are, so that the journal could not either",
-        );
+    let by = match who(peer) {
+        Ok(by) => by,
+        Err(refusal) => return *refusal,
     };
     let from = Some("control socket".to_owned());
     match control.orders.place_from(&by, from, given.order).await {

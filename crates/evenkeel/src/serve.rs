@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::access::Access;
 use crate::channels::log::Log;
 use crate::channels::mail::{Mail, MailError};
 use crate::channels::page::PublicPage;
@@ -35,6 +36,7 @@ use crate::pump::store::{SqliteFile, StartError};
 use crate::pump::{Pace, Parts, Pump};
 use crate::quiet;
 use crate::recorder::{self, Recorder};
+use crate::web::operator::Console;
 use crate::web::serving::{Bounds, serve as serve_pages};
 use crate::web::{Site, operator, public};
 
@@ -143,10 +145,12 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         meters: handle.meters.clone(),
         outlet: handle.outlet.clone(),
     };
+    let access = Access::new(&config.data_dir, &handle.outlet);
     let control = Control {
         published: handle.published.clone(),
         policy,
         orders: handle.orders.clone(),
+        access: access.clone(),
     };
     let (stop, stopped) = watch::channel(false);
     let bounds = Bounds::default();
@@ -158,7 +162,12 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     ));
     let operator_pages = tokio::spawn(serve_pages(
         operators,
-        operator::router(site),
+        operator::router(Console::new(
+            site,
+            access.clone(),
+            handle.orders.clone(),
+            config.journal_file(),
+        )),
         bounds,
         stopped.clone(),
     ));
@@ -176,6 +185,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         handle.outlet.named("calendar"),
     ));
     let mut pump = tokio::spawn(pump.run(channels, stopped));
+    access.audit().tell_late(&config.data_dir).await;
     up(addresses);
 
     tokio::select! {
@@ -201,7 +211,8 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     Ok(())
 }
 
-fn make_folder(path: &Path) -> Result<(), ServeError> {
+/// Makes the data folder for its owner only.
+pub(crate) fn make_folder(path: &Path) -> Result<(), ServeError> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new()
         .recursive(true)

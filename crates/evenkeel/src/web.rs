@@ -1,12 +1,13 @@
 //! The pages: one for customers, one for operators, each on a listener of its own.
 //!
-//! Made on the server from what the pump publishes, without a line of script. Both are
-//! read-only: what people order goes through the control socket, where the file system
-//! says who may. Neither can hold the pump up, and neither shows anything that is not
-//! durable.
+//! Made on the server from what the pump publishes. The public page is read-only and
+//! without a line of script; the operator's asks for a login before it shows anything,
+//! takes orders, and works without script. Neither can hold the pump up, and neither
+//! shows anything that is not durable.
 //!
 //! What every answer carries: a content security policy that allows this page's own style
-//! sheet (by its hash) and nothing else; no referrer; no sniffing; no frames.
+//! sheet and script (by their hashes) and nothing else; no referrer; no sniffing; no
+//! frames.
 
 pub mod account;
 pub mod clock;
@@ -66,17 +67,43 @@ pub const FAVICON: &str = concat!(
 /// A style sheet and the policy that allows it.
 pub(crate) struct Style {
     css: &'static str,
+    script: &'static str,
+    integrity: String,
     policy: HeaderValue,
 }
 
 impl Style {
+    /// A style sheet, and neither script nor forms.
     pub(crate) fn new(css: &'static str) -> Self {
-        let hash = base64(&Sha256::digest(css.as_bytes()));
+        Self::of(css, "", "form-action 'none'")
+    }
+
+    /// A style sheet, one script of ours by its hash, and forms to ourselves.
+    pub(crate) fn with_script(css: &'static str, script: &'static str) -> Self {
+        let hash = integrity(script);
+        let more = format!("script-src '{hash}'; connect-src 'self'; form-action 'self'");
+        Self::of(css, script, &more)
+    }
+
+    /// The script.
+    pub(crate) fn script(&self) -> &'static str {
+        self.script
+    }
+
+    /// What the script's element says of it: browsers run it only where both agree.
+    pub(crate) fn integrity(&self) -> &str {
+        &self.integrity
+    }
+
+    fn of(css: &'static str, script: &'static str, more: &str) -> Self {
+        let hash = integrity(css);
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src '{hash}'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; {more}"
         );
         Self {
             css,
+            script,
+            integrity: integrity(script),
             policy: HeaderValue::from_str(&policy).expect("a policy is plain ASCII"),
         }
     }
@@ -125,6 +152,10 @@ impl Style {
     }
 }
 
+fn integrity(of: &str) -> String {
+    format!("sha256-{}", base64(&Sha256::digest(of.as_bytes())))
+}
+
 /// The alphabet of RFC 4648, with padding: what a policy's hash is written in.
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -159,19 +190,8 @@ mod tests {
             ["/", "/incidents/{id}", "/healthz", "/favicon.svg"]
         );
         assert_eq!(
-            paths(super::operator::routes()),
-            [
-                "/",
-                "/incidents",
-                "/incidents/{id}",
-                "/runs",
-                "/runs/{run}",
-                "/evidence/{id}/{file}",
-                "/locks",
-                "/authority",
-                "/healthz",
-                "/favicon.svg"
-            ]
+            super::operator::OPEN,
+            ["/login", "/healthz", "/favicon.svg"]
         );
     }
 

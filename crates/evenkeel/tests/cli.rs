@@ -2,6 +2,10 @@
 
 #[path = "cli/actions.rs"]
 mod actions;
+#[path = "cli/browser.rs"]
+mod browser;
+#[path = "cli/console.rs"]
+mod console;
 #[path = "cli/databases.rs"]
 mod databases;
 #[path = "cli/journal.rs"]
@@ -89,14 +93,17 @@ fn a_server_is_asked_ordered_and_stopped_and_its_journal_read_afterwards() {
     );
     assert!(ask(&server.page, "/healthz", "x").ends_with("ok\n"));
     let operator = ask(&server.operator, "/", "127.0.0.1");
-    assert!(operator.starts_with("HTTP/1.1 200"), "{operator}");
+    assert!(operator.contains("location: /login"), "{operator}");
     let elsewhere = ask(&server.operator, "/", "evil.example.com");
     assert!(elsewhere.starts_with("HTTP/1.1 421"), "{elsewhere}");
 
     place.good(&["start", "export"]);
     let runs = place.until(&["runs"], |runs| runs[0]["ended"]["exit"]["code"] == 0);
     let run = runs[0]["run"].as_str().expect("a run").to_owned();
-    let shown = ask(&server.operator, &format!("/runs/{run}"), "localhost");
+    place.let_in("ana", "operator");
+    let mut ana = browser::Browser::of(&server.operator);
+    ana.log_in("ana");
+    let shown = ana.get(&format!("/runs/{run}"));
     assert!(shown.contains("it succeeded"), "{shown}");
 
     place.good(&["hold-actions", "--reason", "looking"]);

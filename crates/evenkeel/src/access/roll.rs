@@ -182,6 +182,12 @@ impl Roll {
         Ok(())
     }
 
+    /// Says what somebody may do.
+    pub fn set_role(&mut self, name: &str, role: Role) -> Result<(), RollError> {
+        self.somebody(name)?.role = role;
+        Ok(())
+    }
+
     fn somebody(&mut self, name: &str) -> Result<&mut Person, RollError> {
         match self.people.iter_mut().find(|person| person.name == name) {
             Some(person) => Ok(person),

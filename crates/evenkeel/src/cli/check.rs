@@ -9,13 +9,14 @@ use evenkeel_guards::locks::grants;
 use serde::Serialize;
 
 use super::Outcome;
+use super::people::{self, First};
 use super::print::{self, note, say};
 use crate::config::{Config, ConfigError, Problem, commented};
 
 /// How long one database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn init(file: &Path, stdout: bool, json: bool) -> Outcome {
+pub(super) fn init(file: &Path, stdout: bool, first: &First, json: bool) -> Outcome {
     if stdout {
         say(&commented());
         return Ok(ExitCode::SUCCESS);
@@ -30,8 +31,15 @@ pub(super) fn init(file: &Path, stdout: bool, json: bool) -> Outcome {
     })?;
     made.write_all(commented().as_bytes())
         .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+    drop(made);
+    let operator = people::first(file, first).map_err(|why| {
+        format!(
+            "{} is written, and nobody was let in to the console: {why}; `evenkeel people add NAME --role operator` does it later",
+            file.display()
+        )
+    })?;
     if json {
-        print::json(&serde_json::json!({ "wrote": file }))?;
+        print::json(&serde_json::json!({ "wrote": file, "operator": operator }))?;
         return Ok(ExitCode::SUCCESS);
     }
     say(&format!(
@@ -39,6 +47,14 @@ pub(super) fn init(file: &Path, stdout: bool, json: bool) -> Outcome {
          \n    evenkeel check\n    evenkeel serve\n",
         file.display()
     ));
+    match operator {
+        Some(name) => say(&format!(
+            "\n{name} can log in to the console as an operator.\n"
+        )),
+        None => {
+            say("\nFor the console, let somebody in: `evenkeel people add NAME --role operator`.\n")
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 

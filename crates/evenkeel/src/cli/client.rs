@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::print::{self, note};
+use crate::access::audit::Done;
 use crate::config::Config;
 use crate::control::{Answered, Given};
 
@@ -48,6 +49,16 @@ pub(super) fn order(config: &Config, given: &Given) -> Result<Answered, String> 
             config.data_dir.display()
         ),
     })
+}
+
+/// Tells the server of something that was done beside it; false where none runs.
+pub(super) fn tell(config: &Config, path: &str, done: &Done) -> Result<bool, String> {
+    let body = serde_json::to_vec(done).map_err(|error| error.to_string())?;
+    match exchange::<Answered>(config, Method::POST, path, body.into()) {
+        Ok(_) => Ok(true),
+        Err(Silence::NotRunning) => Ok(false),
+        Err(Silence::Refused(why)) => Err(why),
+    }
 }
 
 fn exchange<T: DeserializeOwned>(
@@ -87,6 +98,7 @@ fn exchange<T: DeserializeOwned>(
                 .method(method)
                 .uri(path)
                 .header("host", "localhost")
+                .header("content-type", "application/json")
                 .body(Full::new(body))
                 .map_err(|error| failed(&error))?;
             let answer = sender.send_request(request).await;

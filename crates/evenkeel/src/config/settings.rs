@@ -71,7 +71,7 @@ pub const SECTIONS: &[Section] = &[
     },
     Section {
         name: "operator",
-        about: "The operator's pages: incidents with reasons, runs with evidence, lock chains. Read-only, and refused on anything but loopback.",
+        about: "The operator's console: incidents with reasons, runs with evidence, lock chains, proposals to approve, the kill switch. For who is let in (`evenkeel people`), and refused on anything but loopback.",
     },
     Section {
         name: "pager",

@@ -94,6 +94,11 @@ impl OrderDesk {
         (Self(sender), receiver)
     }
 
+    /// A desk nobody sits at: every order is refused. For pages over made-up records.
+    pub fn empty() -> Self {
+        Self::new().0
+    }
+
     /// Gives an order on behalf of `by` and waits until what it did is durable.
     pub async fn place(&self, by: &str, order: Order) -> Answer {
         self.place_from(by, None, order).await

@@ -1,36 +1,108 @@
-//! The operator's pages: what is wrong, what was done and why, and what to type.
+//! The operator's console: what is wrong, what was done and why, and the buttons.
 //!
-//! Read-only: a page that can be opened by any browser on this host gives no orders; the
-//! command to type stands beside what it would do. Loopback only, and only under a
-//! loopback name: a page elsewhere cannot reach them through the reader's browser (DNS
-//! rebinding). Lists are bounded, and say how many more there are.
+//! For who is on the list of people only ([`gate`]); what answers without a login is
+//! [`OPEN`]. Viewers see no buttons. What a button will do stands beside it before it is
+//! pressed; what it did, on the page it leads back to. Every page works without script;
+//! with it, pages renew themselves ([`live`]).
+//!
+//! Loopback only, and only under a loopback name: a page elsewhere cannot reach them
+//! through the reader's browser (DNS rebinding). Lists are bounded, and say how many more
+//! there are.
 
+mod audit;
+mod gate;
 mod incidents;
+mod journal;
+mod live;
 mod locks;
+mod login;
+mod orders;
 mod overview;
+mod proposals;
 mod runs;
 
-use std::sync::LazyLock;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
-use evenkeel_core::Timestamp;
+use axum::routing::{MethodRouter, get, post};
 use evenkeel_core::evidence::Fact;
+use evenkeel_core::record::Phase;
 use maud::{Markup, html};
+use tokio::sync::Semaphore;
 
 use super::{FAVICON, Site, Style};
-use crate::pump::published::Published;
+use crate::access::Access;
+use crate::pump::orders::OrderDesk;
+use gate::Desk;
 
-static STYLE: LazyLock<Style> = LazyLock::new(|| Style::new(include_str!("operator/page.css")));
+static STYLE: LazyLock<Style> = LazyLock::new(|| {
+    Style::with_script(
+        include_str!("operator/page.css"),
+        include_str!("operator/console.js"),
+    )
+});
+
+/// The longest form, bytes: a reason and a few names.
+const FORM_MAX: usize = 16 << 10;
+
+/// What answers without a login.
+pub const OPEN: &[&str] = &["/login", "/healthz", "/favicon.svg"];
+
+/// What the console is made from.
+#[derive(Clone)]
+pub struct Console {
+    /// What pages are made from.
+    pub site: Site,
+    /// Who may.
+    pub access: Access,
+    /// Where orders go.
+    pub orders: OrderDesk,
+    /// Where the journal is.
+    pub journal: PathBuf,
+    rooms: Rooms,
+}
+
+/// How much of what costs is done at once.
+#[derive(Clone)]
+struct Rooms {
+    /// Pages that are told of changes.
+    live: Arc<Semaphore>,
+    /// Searches of the journal.
+    journal: Arc<Semaphore>,
+}
+
+impl Console {
+    /// A console.
+    pub fn new(site: Site, access: Access, orders: OrderDesk, journal: PathBuf) -> Self {
+        Self {
+            site,
+            access,
+            orders,
+            journal,
+            rooms: Rooms {
+                live: Arc::new(Semaphore::new(live::READERS_MAX)),
+                journal: Arc::new(Semaphore::new(journal::AT_ONCE)),
+            },
+        }
+    }
+}
+
+impl FromRef<Console> for Site {
+    fn from_ref(console: &Console) -> Self {
+        console.site.clone()
+    }
+}
 
 /// Every route of the operator's listener: a golden list guards it.
-pub fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
+pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
     vec![
         ("/", get(overview::page)),
+        ("/proposals", get(proposals::page)),
         ("/incidents", get(incidents::list)),
         ("/incidents/{id}", get(incidents::one)),
         ("/runs", get(runs::list)),
@@ -38,24 +110,34 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
         ("/evidence/{id}/{file}", get(runs::evidence)),
         ("/locks", get(locks::page)),
         ("/authority", get(overview::authority)),
+        ("/journal", get(journal::page)),
+        ("/journal/{revision}", get(journal::one)),
+        ("/audit", get(audit::page)),
+        ("/orders", post(orders::give)),
+        ("/live", get(live::events)),
+        ("/console.js", get(live::script)),
+        ("/login", get(login::page).post(login::log_in)),
+        ("/logout", post(login::log_out)),
         ("/healthz", get(healthz)),
         ("/favicon.svg", get(favicon)),
     ]
 }
 
 /// The operator's listener's router.
-pub fn router(site: Site) -> Router {
+pub fn router(console: Console) -> Router {
     let mut router = Router::new();
     for (path, method) in routes() {
         router = router.route(path, method);
     }
     router
         .fallback(not_found)
+        .layer(middleware::from_fn_with_state(console.clone(), gate::gate))
+        .layer(DefaultBodyLimit::max(FORM_MAX))
         .layer(middleware::from_fn(only_under_a_loopback_name))
         .layer(middleware::map_response(async |response: Response| {
             STYLE.guard(response, "no-store")
         }))
-        .with_state(site)
+        .with_state(console)
 }
 
 async fn only_under_a_loopback_name(request: Request, next: Next) -> Response {
@@ -89,61 +171,117 @@ async fn favicon() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "image/svg+xml")], FAVICON)
 }
 
-async fn not_found(State(site): State<Site>) -> Response {
+async fn not_found(desk: Desk) -> Response {
     let body = html! {
         h1 { "There is no such page" }
-        p { "The journal has what these pages no longer show: " code { "evenkeel journal tail" } "." }
+        p { "The " a href="/journal" { "journal" } " has what these pages no longer show." }
     };
-    (
-        StatusCode::NOT_FOUND,
-        whole(&site, &site.now(), "No such page", body),
-    )
-        .into_response()
+    (StatusCode::NOT_FOUND, desk.page("No such page", body)).into_response()
 }
 
-/// A whole page with its way around.
-fn whole(site: &Site, published: &Published, title: &str, body: Markup) -> Markup {
-    let record = &published.record;
-    let open = super::super::report::incidents(record)
-        .iter()
-        .filter(|incident| incident.resolved_at.is_none())
-        .count();
+/// A page for who is not logged in.
+fn plain(site: &Site, title: &str, body: Markup) -> Markup {
     let page = html! {
-        header {
-            nav aria-label="Pages" {
-                a.name href="/" { "Evenkeel" }
-                a href="/incidents" { "Incidents" @if open > 0 { " (" (open) " open)" } }
-                a href="/runs" { "Runs" }
-                a href="/locks" { "Locks" }
-                a href="/authority" { "What it may do" }
-            }
-        }
-        main {
-            @if let Some(ailment) = published.ailment() {
-                p.alarm { strong { "This is no picture of now: " } (ailment) }
-            }
-            @if let Some(held) = &record.held {
-                p.alarm {
-                    strong { "Actions are held" } " by " (held.by) " since "
-                    (super::clock::ago(held.since, Timestamp::now())) ": " (held.reason)
-                    ". Nothing that ends something is done until "
-                    code { "evenkeel release-actions --reason WHY" } "."
-                }
-            }
-            (body)
-        }
-        footer {
-            p {
-                (site.name) " · journal revision " (record.revision) " · "
-                (super::clock::ago(published.at, Timestamp::now()))
-            }
-        }
+        header { nav aria-label="Pages" { a.name href="/" { "Evenkeel" } } }
+        main.narrow { (body) }
+        footer { p { (site.name) } }
     };
     STYLE.page(
         &format!("{title} · {} · Evenkeel", site.name),
         html! {},
         page,
     )
+}
+
+/// The ways around, in the order of a bad night.
+const WAYS: &[(&str, &str)] = &[
+    ("/incidents", "Incidents"),
+    ("/proposals", "Proposals"),
+    ("/runs", "Runs"),
+    ("/locks", "Locks"),
+    ("/authority", "What it may do"),
+    ("/journal", "Journal"),
+    ("/audit", "Audit"),
+];
+
+impl Desk {
+    /// A whole page with its way around.
+    fn page(&self, title: &str, body: Markup) -> Markup {
+        self.page_with(title, false, body)
+    }
+
+    /// The same; `moving` renews itself with every picture, others with every revision.
+    fn page_with(&self, title: &str, moving: bool, body: Markup) -> Markup {
+        let record = &self.live.record;
+        let open = record
+            .incidents
+            .values()
+            .filter(|incident| incident.resolved_at.is_none())
+            .count();
+        let waiting = record
+            .open_actions
+            .iter()
+            .filter_map(|id| record.actions.get(id))
+            .filter(|state| matches!(state.phase, Phase::Proposed { .. }))
+            .count();
+        let here = self.path.split('?').next().unwrap_or_default();
+        let is_here = |way: &str| here == way || here.starts_with(&format!("{way}/"));
+        let page = html! {
+            a.skip href="#main" { "To the page" }
+            header {
+                nav aria-label="Pages" {
+                    a.name href="/" aria-current=[(here == "/").then_some("page")] { "Evenkeel" }
+                    @for (way, name) in WAYS {
+                        a href=(way) aria-current=[is_here(way).then_some("page")] {
+                            (name)
+                            @match *way {
+                                "/incidents" if open > 0 => span.count { (open) " open" },
+                                "/proposals" if waiting > 0 => span.count { (waiting) " wait" },
+                                _ => {}
+                            }
+                        }
+                    }
+                    form.me method="post" action="/logout" {
+                        input type="hidden" name="csrf" value=(self.visitor.csrf);
+                        span { (self.visitor.name) ", " (self.visitor.role.as_str()) }
+                        button.quiet type="submit" { "Log out" }
+                    }
+                }
+            }
+            main #main tabindex="-1" data-revision=(record.revision) data-moving=[moving.then_some("")] {
+                @if let Some(word) = &self.word {
+                    p.word.refused[!word.good] role="status" { (word.text) }
+                }
+                @if let Some(ailment) = self.live.ailment() {
+                    p.alarm { strong { "This is no picture of now: " } (ailment) }
+                }
+                @if let Some(held) = &record.held {
+                    p.alarm {
+                        strong { "Actions are held" } " by " (held.by) " since "
+                        (super::clock::ago(held.since, self.now)) ": " (held.reason)
+                        ". Nothing that ends something is done until "
+                        a href="/authority#hold" { "they are released" } "."
+                    }
+                }
+                (body)
+                p.dim.stand {
+                    "As of journal revision " (record.revision) ", "
+                    (super::clock::ago(self.live.at, self.now)) "."
+                }
+            }
+            footer {
+                p { (self.site.name) " " span #live role="status" {} }
+            }
+        };
+        let head = html! {
+            script src="/console.js" integrity=(STYLE.integrity()) defer {}
+        };
+        STYLE.page(
+            &format!("{title} · {} · Evenkeel", self.site.name),
+            head,
+            page,
+        )
+    }
 }
 
 /// What a decision rests on, as pairs.

@@ -95,6 +95,22 @@ impl Place {
         }
     }
 
+    /// Lets somebody in to the console, with the password that tests log in with.
+    pub(crate) fn let_in(&self, name: &str, role: &str) {
+        let file = self.folder.path().join("password");
+        std::fs::write(&file, format!("{}\n", crate::browser::PASSWORD)).expect("a file");
+        let file = file.to_str().expect("a path");
+        self.good(&[
+            "people",
+            "add",
+            name,
+            "--role",
+            role,
+            "--password-file",
+            file,
+        ]);
+    }
+
     /// Asks until `holds`; what is asked about changes by itself.
     pub(crate) fn until(&self, arguments: &[&str], holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + Duration::from_secs(30);

@@ -41,11 +41,12 @@ pub async fn demo(seed: u64, seconds: Option<u64>) -> Result<(), String> {
         patience: Duration::from_secs(10),
         under_way_max: 400,
     });
+    let operator = keeper.let_in(&scene, "operator").await?;
     let user = scene.users.first().ok_or("the back office has no users")?;
     aloud(&format!(
         "\n  back office         http://{}/   (log in as {} with the password {})\n\
          \x20 public status page  http://{}/\n\
-         \x20 operator's page     http://{}/\n",
+         \x20 operator's console  http://{}/   (log in as operator with the password {operator})\n",
         scene.address, user.email, user.password, keeper.page, keeper.operator
     ));
     aloud(&format!(

@@ -60,6 +60,26 @@ impl Keeper {
         })
     }
 
+    /// Lets an operator in to the console; the password.
+    pub(super) async fn let_in(&self, scene: &Scene, name: &str) -> Result<String, String> {
+        let password = format!("even-keel-{:06}", fastrand::u32(..1_000_000));
+        let file = scene.folder.join("operator-password");
+        std::fs::write(&file, &password).map_err(|error| chain(&error))?;
+        private(&file)?;
+        let file = file.to_string_lossy();
+        let add = [
+            "people",
+            "add",
+            name,
+            "--role",
+            "operator",
+            "--password-file",
+            &*file,
+        ];
+        self.command(&add).await?;
+        Ok(password)
+    }
+
     /// Runs the command line; its standard output.
     pub(super) async fn command(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = tokio::process::Command::new(&self.program);

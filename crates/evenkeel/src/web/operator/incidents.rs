@@ -1,6 +1,6 @@
 //! Incidents: the list, and each with everything that belongs to it as a time line.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use evenkeel_core::Timestamp;
 use evenkeel_core::ids::IncidentId;
@@ -8,16 +8,16 @@ use evenkeel_core::message::Body;
 use evenkeel_core::record::Phase;
 use maud::{Markup, html};
 
-use super::{Site, facts, more, not_found, overview, whole};
+use super::gate::Desk;
+use super::{facts, more, not_found, overview};
 use crate::report::{self, IncidentReport};
 use crate::web::{clock, shape};
 
 /// Incidents in the list.
 const LISTED_MAX: usize = 100;
 
-pub(super) async fn list(State(site): State<Site>) -> Markup {
-    let live = site.now();
-    let now = Timestamp::now();
+pub(super) async fn list(desk: Desk) -> Markup {
+    let (live, now) = (&desk.live, desk.now);
     let incidents = report::incidents(&live.record);
     let body = html! {
         h1 { "Incidents" }
@@ -36,7 +36,7 @@ pub(super) async fn list(State(site): State<Site>) -> Markup {
                                         "Hurt: "
                                         @for (id, status) in &incident.harmed {
                                             span class=(shape::class(*status)) { (shape::of(*status)) } " "
-                                            (site.component_name(id)) " "
+                                            (desk.site.component_name(id)) " "
                                         }
                                     }
                                 }
@@ -51,15 +51,14 @@ pub(super) async fn list(State(site): State<Site>) -> Markup {
             (more(incidents.len(), LISTED_MAX, "evenkeel incidents"))
         }
     };
-    whole(&site, &live, "Incidents", body)
+    desk.page("Incidents", body)
 }
 
-pub(super) async fn one(State(site): State<Site>, Path(id): Path<String>) -> Response {
-    let live = site.now();
-    let now = Timestamp::now();
+pub(super) async fn one(desk: Desk, Path(id): Path<String>) -> Response {
+    let (live, now) = (&desk.live, desk.now);
     let found = id.parse::<IncidentId>().ok();
     let Some(report) = found.and_then(|id| report::incident(&live.record, id)) else {
-        return not_found(State(site)).await;
+        return not_found(desk).await;
     };
     let incident = &report.incident;
     let body = html! {
@@ -72,6 +71,12 @@ pub(super) async fn one(State(site): State<Site>, Path(id): Path<String>) -> Res
             }
             @if incident.reopened_count > 0 { " · reopened " (incident.reopened_count) " times" }
             @if let Some(by) = &incident.acknowledged_by { " · looked after by " (by) }
+        }
+        @if incident.resolved_at.is_none() && incident.acknowledged_by.is_none() {
+            (desk.form("acknowledge", &[("incident", &incident.id.to_string())], html! {
+                button type="submit" { "I look after it" }
+                span { "Your name stands beside the incident, and nobody further is called for it. Nothing else changes." }
+            }))
         }
         (drawing(&report, now))
         @if !report.findings.is_empty() {
@@ -109,10 +114,10 @@ pub(super) async fn one(State(site): State<Site>, Path(id): Path<String>) -> Res
                 }
             }
         }
-        p.dim { "Everything, in order: " code { "evenkeel journal tail" } }
+        p { a href={ "/journal?text=" (incident.id) } { "Every entry of the journal that names " (incident.id) } }
     };
     let title = format!("{}: {}", incident.id, incident.title);
-    whole(&site, &live, &title, body).into_response()
+    desk.page(&title, body).into_response()
 }
 
 const WIDTH: f64 = 720.0;

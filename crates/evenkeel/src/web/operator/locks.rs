@@ -1,19 +1,18 @@
 //! Who waits for whom, root first, and what each database is busy with.
 
-use axum::extract::State;
 use evenkeel_core::Timestamp;
 use evenkeel_core::observation::{LockRoot, LockWaiter, Session};
 use maud::{Markup, html};
 
-use super::{Site, more, whole};
+use super::gate::Desk;
+use super::more;
 use crate::web::clock;
 
 /// Waiters of one chain that are shown.
 const WAITERS_MAX: usize = 40;
 
-pub(super) async fn page(State(site): State<Site>) -> Markup {
-    let live = site.now();
-    let now = Timestamp::now();
+pub(super) async fn page(desk: Desk) -> Markup {
+    let (site, live, now) = (&desk.site, &desk.live, desk.now);
     let body = html! {
         h1 { "Locks and sessions" }
         @if site.policy.databases.is_empty() { p.dim { "No database is under guard." } }
@@ -60,7 +59,7 @@ pub(super) async fn page(State(site): State<Site>) -> Markup {
             }
         }
     };
-    whole(&site, &live, "Locks", body)
+    desk.page_with("Locks", true, body)
 }
 
 fn root(root: &LockRoot) -> String {

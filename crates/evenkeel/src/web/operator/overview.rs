@@ -1,12 +1,12 @@
 //! The overview: what is wrong now, what was done, what waits for a word. And what
 //! Evenkeel may do.
 
-use axum::extract::State;
 use evenkeel_core::Timestamp;
-use evenkeel_core::record::{ActionState, Phase};
+use evenkeel_core::record::ActionState;
 use maud::{Markup, html};
 
-use super::{Site, facts, more, whole};
+use super::gate::Desk;
+use super::{facts, more, proposals};
 use crate::report::{self, StatusReport};
 use crate::web::{account, clock, shape, words};
 
@@ -15,10 +15,9 @@ const ACTIONS_MAX: usize = 12;
 /// Findings shown.
 const FINDINGS_MAX: usize = 20;
 
-pub(super) async fn page(State(site): State<Site>) -> Markup {
-    let live = site.now();
-    let now = Timestamp::now();
-    let status = StatusReport::of(&live.record, &site.policy, Some(&live));
+pub(super) async fn page(desk: Desk) -> Markup {
+    let (live, now) = (&desk.live, desk.now);
+    let status = StatusReport::of(&live.record, &desk.site.policy, Some(live));
     let findings = report::findings(&live.record);
     let actions: Vec<&ActionState> = live.record.actions.values().rev().collect();
     let harmed: Vec<_> = status
@@ -38,20 +37,7 @@ pub(super) async fn page(State(site): State<Site>) -> Markup {
         @if !status.proposals.is_empty() {
             section {
                 h2 { "Waits for your word" }
-                @for proposal in &status.proposals {
-                    div.card {
-                        p { strong { (proposal.action.id) ": " (proposal.action.task) } }
-                        p { (proposal.action.reason) }
-                        (facts(&proposal.action.facts))
-                        p {
-                            "To do it, type " code { "evenkeel approve " (proposal.action.id) }
-                            "; to leave it, " code { "evenkeel refuse " (proposal.action.id) " --reason WHY" }
-                            @if let Phase::Proposed { expires_at } = proposal.phase {
-                                ". It stands until " (clock::ago(expires_at, now)) "."
-                            }
-                        }
-                    }
-                }
+                @for proposal in &status.proposals { (proposals::card(&desk, proposal)) }
             }
         }
         @if !findings.is_empty() {
@@ -104,7 +90,7 @@ pub(super) async fn page(State(site): State<Site>) -> Markup {
             }
         }
     };
-    whole(&site, &live, &answer, body)
+    desk.page(&answer, body)
 }
 
 fn things(count: usize) -> String {
@@ -141,9 +127,9 @@ pub(super) fn table_of(actions: &[&ActionState], now: Timestamp) -> Markup {
 }
 
 /// `/authority`.
-pub(super) async fn authority(State(site): State<Site>) -> Markup {
-    let live = site.now();
-    let grants = report::authority(&live.record, &site.policy, Timestamp::now());
+pub(super) async fn authority(desk: Desk) -> Markup {
+    let (record, now) = (&desk.live.record, desk.now);
+    let grants = report::authority(record, &desk.site.policy, now);
     let body = html! {
         h1 { "What Evenkeel may do by itself" }
         p { "What is not granted is watched: Evenkeel says what it would do, and does nothing. Grants stand in the configuration." }
@@ -158,15 +144,39 @@ pub(super) async fn authority(State(site): State<Site>) -> Markup {
                         td.number { (grant.used) " of " (grant.budget) " in " (grant.window_s / 60) " min" }
                         td {
                             @if let Some(action) = &grant.stopped_by {
-                                "by " (action) ", which did not help; "
-                                code { "evenkeel approve --lift " (grant.kind) " " (grant.scope) }
+                                "by " (action) ", which did not help"
+                                (desk.form("lift_stop", &[("kind", grant.kind.as_str()), ("scope", &grant.scope.key())], html! {
+                                    button type="submit" { "Lift the stop" }
+                                    span { "Evenkeel may " (grant.kind.phrase()) " again on " (grant.scope) ", within its mode and budget." }
+                                }))
                             } @else { "no" }
                         }
                     }
                 }
             }
         }
-        p { "To hold everything at once: " code { "evenkeel hold-actions --reason WHY" } "." }
+        section #hold {
+            h2 { "The kill switch" }
+            @match &record.held {
+                None => {
+                    p { "Actions are not held: what the table grants is done." }
+                    (desk.form("hold_actions", &[], html! {
+                        label { "Why " input type="text" name="reason" required maxlength="1000"; }
+                        button.stop type="submit" { "Hold all actions" }
+                        span { "From then on nothing that ends something is done, also what is approved or asked for already. Watching, telling customers and the first starts of scheduled jobs go on. What is being done this moment is not undone." }
+                    }))
+                }
+                Some(held) => {
+                    p { "Held by " (held.by) " since " (clock::ago(held.since, now)) ": " (held.reason) }
+                    (desk.form("release_actions", &[], html! {
+                        label { "Why " input type="text" name="reason" required maxlength="1000"; }
+                        button type="submit" { "Release actions" }
+                        span { "What the table grants may be done again. Everything that holds now is looked at anew, so that actions may follow at once." }
+                    }))
+                }
+            }
+            p.dim { "On this host: " code { "evenkeel hold-actions --reason WHY" } ", " code { "evenkeel release-actions --reason WHY" } "." }
+        }
     };
-    whole(&site, &live, "What it may do", body)
+    desk.page("What it may do", body)
 }

@@ -9,17 +9,17 @@ use evenkeel_core::ids::{EvidenceId, RunId};
 use evenkeel_guards::evidence::{EvidenceError, EvidenceStore};
 use maud::{Markup, html};
 
-use super::{Site, more, not_found, overview, whole};
+use super::gate::Desk;
+use super::{Site, more, not_found, overview};
 use crate::report::{self, RunReport};
 use crate::web::{account, clock};
 
 /// Runs in the list.
 const LISTED_MAX: usize = 100;
 
-pub(super) async fn list(State(site): State<Site>) -> Markup {
-    let live = site.now();
-    let now = Timestamp::now();
-    let runs = report::runs(&live.record, Some(&live));
+pub(super) async fn list(desk: Desk) -> Markup {
+    let (live, now) = (&desk.live, desk.now);
+    let runs = report::runs(&live.record, Some(live));
     let body = html! {
         h1 { "Runs" }
         @if runs.is_empty() { p.dim { "None yet." } }
@@ -41,7 +41,7 @@ pub(super) async fn list(State(site): State<Site>) -> Markup {
             (more(runs.len(), LISTED_MAX, "evenkeel runs"))
         }
     };
-    whole(&site, &live, "Runs", body)
+    desk.page_with("Runs", true, body)
 }
 
 fn began(run: &RunReport) -> Timestamp {
@@ -66,13 +66,12 @@ fn how(run: &RunReport) -> String {
     }
 }
 
-pub(super) async fn one(State(site): State<Site>, Path(run): Path<String>) -> Response {
-    let live = site.now();
-    let now = Timestamp::now();
+pub(super) async fn one(desk: Desk, Path(run): Path<String>) -> Response {
+    let (live, now) = (&desk.live, desk.now);
     let wanted = RunId::from(run);
-    let runs = report::runs(&live.record, Some(&live));
+    let runs = report::runs(&live.record, Some(live));
     let Some(run) = runs.into_iter().find(|run| run.run == wanted) else {
-        return not_found(State(site)).await;
+        return not_found(desk).await;
     };
     let actions: Vec<_> = live
         .record
@@ -109,7 +108,8 @@ pub(super) async fn one(State(site): State<Site>, Path(run): Path<String>) -> Re
             (overview::table_of(&actions, now))
         }
     };
-    whole(&site, &live, run.run.as_str(), body).into_response()
+    desk.page_with(run.run.as_str(), run.state.ended.is_none(), body)
+        .into_response()
 }
 
 fn concerns(task: &evenkeel_core::action::Task, wanted: &RunId) -> bool {
