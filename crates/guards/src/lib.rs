@@ -6,6 +6,7 @@
 //! [`evenkeel_core::action::Action`] through [`guard::Guard::perform`]. Guards know of
 //! each other only through the small traits of [`guard`].
 
+pub mod checks;
 pub mod evidence;
 pub mod guard;
 pub mod jobs;

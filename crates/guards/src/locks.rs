@@ -39,6 +39,7 @@ use crate::guard::{
 };
 use crate::outlet::Outlet;
 use connection::Link;
+pub(crate) use connection::say;
 
 /// A guarded database, as the checked configuration names it.
 #[derive(Debug, Clone)]

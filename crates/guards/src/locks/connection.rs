@@ -70,7 +70,7 @@ pub(super) async fn ask<T>(
 }
 
 /// The driver's error with what the server said: `db error` alone helps nobody.
-pub(super) fn say(error: &tokio_postgres::Error) -> String {
+pub(crate) fn say(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(db) => format!("{} ({})", db.message(), db.code().code()),
         None => {
