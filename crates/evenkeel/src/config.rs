@@ -4,6 +4,7 @@
 //! is bound or a database is asked. Defaults are safe: what ends something watches.
 //! Secrets stand in files of their own and are named here.
 
+mod checks;
 mod components;
 mod databases;
 mod guide;
@@ -30,6 +31,7 @@ use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::Mode;
 use evenkeel_core::ids::DatabaseId;
 use evenkeel_core::policy::Policy;
+use evenkeel_guards::checks::CheckSpec;
 use evenkeel_guards::locks::DatabaseSpec;
 use toml::de::DeTable;
 
@@ -78,6 +80,8 @@ pub struct Config {
     pub people: Vec<Person>,
     /// Where metrics are, where they are wanted.
     pub metrics_listen: Option<SocketAddr>,
+    /// What is asked from outside.
+    pub checks: Vec<CheckSpec>,
     /// What is odd and does not stand in the way.
     pub warnings: Vec<Problem>,
 }
@@ -283,6 +287,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let component_sections = root.many(report, "component", "[component]");
     let database_sections = root.many(report, "database", "[database]");
     let job_sections = root.many(report, "job", "[job]");
+    let check_sections = root.many(report, "check", "[check]");
     root.finish(report);
     if component_sections.is_empty() {
         report.error(
@@ -307,6 +312,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         }
     }
     let jobs = jobs::read(job_sections, &mut policy, &databases, report);
+    let checks = checks::read(check_sections, &mut policy, &databases, report);
     components::unwatched(named, &policy, report);
     Config {
         file: file.to_owned(),
@@ -322,6 +328,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         jobs,
         mail,
         people,
+        checks,
         metrics_listen,
         warnings: Vec::new(),
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use evenkeel_core::ids::PersonId;
 use evenkeel_core::policy::Policy;
+use evenkeel_guards::checks::Checks;
 use evenkeel_guards::evidence::EvidenceStore;
 use evenkeel_guards::guard::{EvidenceKeeper, Guard, RunDatabase, RunProcesses};
 use evenkeel_guards::jobs::Jobs;
@@ -260,6 +261,9 @@ fn guards(config: &Config) -> Result<Vec<Arc<dyn Guard>>, ServeError> {
     let mut guards: Vec<Arc<dyn Guard>> = vec![jobs];
     if !config.databases.is_empty() {
         guards.push(locks);
+    }
+    if !config.checks.is_empty() {
+        guards.push(Arc::new(Checks::new(config.checks.clone())));
     }
     Ok(guards)
 }

@@ -65,7 +65,7 @@ pub(super) fn unwatched(named: Vec<At<ComponentId>>, policy: &Policy, report: &m
                 &named.at,
                 format!(
                     "nothing tells how `{id}` is, and the page will say so: name its databases in \
-                     `needs`, or `{id}` in the `components` of a job"
+                     `needs`, or `{id}` in the `components` of a check or a job"
                 ),
             );
         }

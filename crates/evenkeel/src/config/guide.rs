@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::checks;
 use super::settings::{self, Kind, SECTIONS, Section, Setting};
 
 /// The width of a comment, in characters.
@@ -17,6 +18,10 @@ pub fn commented() -> String {
          # take the `#` away, and that of the section above, to set them.\n",
     );
     for section in SECTIONS {
+        if section.name == "[check.step]" {
+            // The example check has none; the guide writes a journey out in full.
+            continue;
+        }
         // The job and the database are examples to fill in.
         let active = matches!(section.name, "" | "page" | "operator" | "[component]");
         if !section.name.is_empty() {
@@ -28,7 +33,8 @@ pub fn commented() -> String {
             let _ = writeln!(text, "{mark}{}", heading(section));
         }
         for setting in settings::of(section.name) {
-            if setting.kind == Kind::Table {
+            let of_another_kind = section.name == "[check]" && !checks::has("http", setting.key);
+            if setting.kind == Kind::Table || of_another_kind {
                 continue;
             }
             let given = active && setting.default.is_empty();

@@ -16,6 +16,11 @@ pub(super) fn secret(
     key: &'static str,
 ) -> Option<At<String>> {
     let path = secret_path(section, report, key)?;
+    first_line(path, report)
+}
+
+/// The first line of the file that is named.
+pub(super) fn first_line(path: At<PathBuf>, report: &mut Report<'_>) -> Option<At<String>> {
     let file = readable(&path, true, report)?;
     let mut text = String::new();
     match file.take(SECRET_MAX).read_to_string(&mut text) {

@@ -145,6 +145,14 @@ pub const SECTIONS: &[Section] = &[
         name: "job.may",
         about: "What Evenkeel may do to runs of this job by itself. A schedule is your word that it may start them; everything that ends something watches until you say otherwise.",
     },
+    Section {
+        name: "[check]",
+        about: "What is asked from outside, the way customers would. One `kind` each: `http`, `journey` (several requests as one: log in, create, delete, log out), `tcp`, `tls`, `dns`, `postgres`, `smtp`. `evenkeel checks try ID` makes one now and says step by step what it saw.",
+    },
+    Section {
+        name: "[check.step]",
+        about: "A request of a journey, in order. Cookies are kept from step to step. `{name}` stands for what an earlier step captured, for a secret of `secret_files`, or, as `{unique}`, for a text no other journey has.",
+    },
 ];
 
 macro_rules! settings {
@@ -296,6 +304,63 @@ settings! {
     "job.may" {
         "end_run" Mode "\"watch\"" "\"act\"" "End a run that hangs or is past its deadline: its whole process tree and its database sessions.";
         "start_run" Mode "\"act\"" "\"propose\"" "Start a run: by its schedule, again after a failure, or on an operator's order.";
+    }
+    "[check]" {
+        "id" Text "" "\"front-page\"" "Its name in this file and in the journal.";
+        "name" Text "-" "\"The front page\"" "What it is called in sentences; else its id.";
+        "kind" Text "" "\"http\"" "`http`, `journey`, `tcp`, `tls`, `dns`, `postgres` or `smtp`.";
+        "components" List "[]" "[\"payroll\"]" "Components that are hurt when it fails.";
+        "harm" Text "\"partial_outage\"" "\"major_outage\"" "How they are then: `degraded_performance`, `partial_outage` or `major_outage`. For a journey `major_outage`: it is what customers do.";
+        "interval" Duration "\"30s\"" "\"1m\"" "From one to the next. Each check has a place of its own within it, so that they do not all fire at once.";
+        "timeout" Duration "\"10s\"" "\"5s\"" "The longest it may take, from the name's address to the last byte; 30s for a journey.";
+        "retry_interval" Duration "\"5s\"" "\"2s\"" "After a failure it is looked at again so soon, until `failures` in a row are seen.";
+        "failures" Number "2" "3" "So many failures in a row count: one lost packet is no outage.";
+        "slow_after" Duration "-" "\"2s\"" "Passing, but taking longer than this as often, is slow.";
+        "certificate_days" Number "14" "21" "A served certificate that ends within so many days is reported (http, journey, tls, smtp).";
+        "reference" YesNo "false" "true" "A target that is not yours and always there, such as your provider's gateway: when all references fail, it is Evenkeel that is cut off, and no check says anything. Have two or more.";
+        "url" Text "-" "\"https://app.example.com/\"" "http: the address. Every check opens a connection of its own.";
+        "method" Text "\"GET\"" "\"POST\"" "http: the method.";
+        "headers" Map "{}" "{ authorization = \"Bearer {token}\" }" "http: headers to send; `{token}` stands for a secret.";
+        "body" Text "-" "'{ \"ping\": 1 }'" "http: what is sent. What begins with `{` or `[` is sent as JSON.";
+        "status" Text "\"200-299\"" "\"200, 301-303\"" "http: the statuses that are expected. A redirect that is expected is not followed.";
+        "json" List "[]" "[\"/status == ok\", \"/queue/length < 100\", \"/error is missing\"]" "http: what must be true of the answer as JSON: a JSON pointer and `exists`, `is missing`, or ==, !=, <, <=, >, >= and a value.";
+        "contains" List "[]" "[\"Welcome\"]" "http, tcp: what must stand in the answer.";
+        "not_contains" List "[]" "[\"maintenance\"]" "http: what must not stand in the answer.";
+        "redirects" Number "5" "0" "http: how many redirects are followed.";
+        "body_max" Number "1048576" "65536" "http: how much of an answer is looked at, bytes.";
+        "secret_files" Map "{}" "{ token = \"check-token\" }" "http, journey: files with a secret each, by the name that stands for it.";
+        "ca_file" Folder "-" "\"/etc/evenkeel/ca.pem\"" "http, journey, tls, smtp: certificates of your own authority, trusted beside those browsers know.";
+        "step" Table "-" "" "journey: its requests.";
+        "address" Text "-" "\"mail.example.com:25\"" "tcp, tls, smtp, postgres: host and port; for postgres also the folder of a Unix socket, `/var/run/postgresql:5432`.";
+        "server_name" Text "-" "\"mail.example.com\"" "tls, smtp: the name the certificate must carry, where it is not the host's.";
+        "send" Text "-" "\"PING\\r\\n\"" "tcp: what is sent first.";
+        "tls" Text "\"none\"" "\"starttls\"" "smtp: `none`, `starttls` (ports 25 and 587) or `implicit` (port 465).";
+        "host" Text "-" "\"app.example.com\"" "dns: the name that is asked for.";
+        "record" Text "\"A\"" "\"MX\"" "dns: A, AAAA, CAA, CNAME, MX, NS, PTR, SOA, SRV or TXT.";
+        "answer" List "[]" "[\"192.0.2.7\"]" "dns: what must be among the answers.";
+        "resolver" Text "-" "\"9.9.9.9:53\"" "dns: whom to ask; else this host's own name servers.";
+        "database" Text "-" "\"main\"" "postgres: a guarded database, whose address, role and password are used.";
+        "user" Text "-" "\"backoffice\"" "postgres: the role, where it is another.";
+        "dbname" Text "-" "\"backoffice\"" "postgres: the database, where it is another.";
+        "password_file" Secret "-" "\"db-password\"" "postgres: a file with the role's password.";
+        "query" Text "-" "\"select count(*) from users where false\"" "postgres: one statement, asked in a read-only transaction. Give `address` of your pooler to ask the way your application does.";
+        "value" Text "-" "\"0\"" "postgres: what the first column of the first row must be, as text.";
+    }
+    "[check.step]" {
+        "name" Text "" "\"log in\"" "Its name: a failure names it.";
+        "url" Text "" "\"https://app.example.com/login\"" "The address; from the second step on it may be relative, or a link that was captured.";
+        "method" Text "\"GET\"" "\"POST\"" "The method.";
+        "headers" Map "{}" "{ x-requested-with = \"XMLHttpRequest\" }" "Headers to send.";
+        "form" Map "{}" "{ email = \"check@example.com\", password = \"{password}\", csrf = \"{csrf}\" }" "Fields of a form, as a page would send them.";
+        "body" Text "-" "'{ \"name\": \"{unique}\" }'" "What is sent instead of a form.";
+        "status" Text "\"200-299\"" "\"201\"" "The statuses that are expected. A redirect that is expected is not followed.";
+        "json" List "[]" "[\"/id exists\"]" "What must be true of the answer as JSON.";
+        "contains" List "[]" "[\"Welcome\"]" "What must stand in the answer.";
+        "not_contains" List "[]" "[\"wrong password\"]" "What must not stand in the answer.";
+        "redirects" Number "5" "0" "How many redirects are followed.";
+        "body_max" Number "1048576" "65536" "How much of an answer is looked at, bytes.";
+        "capture" Map "{}" "{ csrf = 'regex name=\"csrf\" value=\"([^\"]+)\"', id = \"json /id\", place = \"header location\" }" "What later steps use, by name: `regex` with one group, `json` with a pointer, or `header`.";
+        "always" YesNo "false" "true" "Made also after another step failed, if what it uses was captured: delete the record, log out.";
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::checks;
 use super::settings::{self, Kind, SECTIONS};
 use super::{Config, ConfigError, commented};
 
@@ -98,8 +99,16 @@ fn every_example_of_the_table_is_accepted() {
         }
         for setting in settings::of(section.name) {
             // Of two ways to say one thing, one.
-            let other_way =
-                ["url_file", "webhook_url_file", "identity_file", "replica"].contains(&setting.key);
+            let other_way = [
+                "url_file",
+                "webhook_url_file",
+                "identity_file",
+                "replica",
+                "ca_file",
+            ]
+            .contains(&setting.key)
+                || section.name == "[check.step]"
+                || (section.name == "[check]" && !checks::has("http", setting.key));
             if setting.kind == Kind::Table || other_way {
                 continue;
             }
@@ -123,11 +132,56 @@ fn every_example_of_the_table_is_accepted() {
     }
     // A folder of its own, so that the order of components does not matter.
     let file = folder.path().join("evenkeel.toml");
+    let text = without_empty_sections(&text);
+    std::fs::write(folder.path().join("check-token"), "secret\n").expect("a file");
     let config = Config::read(&text, &file).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(config.checks.len(), 1);
     assert_eq!(config.jobs.len(), 1);
     assert_eq!(config.databases.len(), 1);
     let connection = &config.jobs[0].launch.environment;
     assert!(connection.contains(&("PGDATABASE".into(), "backoffice".into())));
+}
+
+fn without_empty_sections(text: &str) -> String {
+    text.replace("[[check.step]]\n", "")
+}
+
+/// The same for the kinds of check that the file of `init` does not show.
+#[test]
+fn every_example_of_every_kind_of_check_is_accepted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["check-token", "db-password", "password"] {
+        std::fs::write(folder.path().join(name), "secret\n").expect("a file");
+    }
+    for kind in checks::KINDS {
+        let mut text = "[[component]]\nid = \"payroll\"\nname = \"Payroll\"\n\
+                        [[database]]\nid = \"main\"\ndbname = \"main\"\n[[check]]\n"
+            .to_owned();
+        for setting in settings::of("[check]") {
+            let value = match setting.key {
+                "kind" => format!("\"{kind}\""),
+                "secret_files" => "{ token = \"check-token\", password = \"password\" }".into(),
+                _ => setting.example.to_owned(),
+            };
+            let is_there = setting.kind != Kind::Table && setting.key != "ca_file";
+            if is_there && checks::has(kind, setting.key) {
+                text.push_str(&format!("{} = {value}\n", setting.key));
+            }
+        }
+        if kind == "journey" {
+            text.push_str(
+                "[[check.step]]\nname = \"first\"\nurl = \"https://app.example.com/\"\n\
+                 capture = { csrf = \"json /csrf\" }\n[[check.step]]\n",
+            );
+            for setting in settings::of("[check.step]").filter(|setting| setting.key != "body") {
+                text.push_str(&format!("{} = {}\n", setting.key, setting.example));
+            }
+        }
+        let file = folder.path().join("evenkeel.toml");
+        let config = Config::read(&text, &file).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(config.checks.len(), 1, "{kind}");
+        assert_eq!(config.policy.checks.len(), 1, "{kind}");
+    }
 }
 
 /// The defaults the table names are those that hold.
@@ -135,10 +189,11 @@ fn every_example_of_the_table_is_accepted() {
 fn the_defaults_of_the_table_are_the_real_ones() {
     let least = "[[component]]\nid = \"a\"\nname = \"A\"\n\
                  [[database]]\nid = \"d\"\ndbname = \"d\"\n\
-                 [[job]]\nid = \"j\"\n[job.product]\nurl = \"x\"\n";
+                 [[job]]\nid = \"j\"\n[job.product]\nurl = \"x\"\n\
+                 [[check]]\nid = \"c\"\nkind = \"http\"\nurl = \"http://localhost/\"\n";
     let mut full = String::new();
     for section in SECTIONS {
-        let skip = ["[component.sessions]", "[person]"].contains(&section.name);
+        let skip = ["[component.sessions]", "[person]", "[check.step]"].contains(&section.name);
         if skip {
             continue;
         }
@@ -152,6 +207,10 @@ fn the_defaults_of_the_table_are_the_real_ones() {
                 ("[database]", "id" | "dbname", _) => "\"d\"",
                 ("[job]", "id", _) => "\"j\"",
                 ("job.product", "url", _) => "\"x\"",
+                ("[check]", "id", _) => "\"c\"",
+                ("[check]", "kind", _) => "\"http\"",
+                ("[check]", "url", _) => "\"http://localhost/\"",
+                ("[check]", key, _) if !checks::has("http", key) => continue,
                 (_, _, "-" | "") => continue,
                 (_, _, default) => default,
             };
