@@ -58,6 +58,12 @@ const NEEDS: &[Need] = &[
         missing: pyftpdlib_missing,
     },
     Need {
+        what: "aiosmtpd for /usr/bin/python3",
+        why: "the mail server that takes calls in tests",
+        packages: &["python3", "python3-aiosmtpd"],
+        missing: aiosmtpd_missing,
+    },
+    Need {
         what: "an SSH server and client",
         why: "SFTP deliveries in tests",
         packages: &["openssh-server", "openssh-client"],
@@ -162,6 +168,14 @@ fn pyftpdlib_missing() -> Option<String> {
         "-c",
         "import pyftpdlib.servers, pyftpdlib.handlers, pyftpdlib.authorizers",
     ]);
+    run::output_of(&mut python)
+        .err()
+        .map(|_| "it cannot be imported".to_owned())
+}
+
+fn aiosmtpd_missing() -> Option<String> {
+    let mut python = std::process::Command::new("/usr/bin/python3");
+    python.args(["-c", "import aiosmtpd.smtp"]);
     run::output_of(&mut python)
         .err()
         .map(|_| "it cannot be imported".to_owned())

@@ -267,6 +267,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let keep_for = program::retention(&mut root, report);
     let recorder = recorder::read(&mut root, report);
     let log = program::log(&mut root, report);
+    let has_mail = root.has("mail");
     let mail = people::mail(&mut root, report);
     let escalation = people::escalation(&mut root, report);
     let metrics_listen = listeners::metrics(&mut root, report);
@@ -282,7 +283,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
             "[pager] is not used where there are people: give its webhook to one of them",
         );
     }
-    let (people, calling) = people::people(person_sections, mail.is_some(), escalation, report);
+    let (people, calling) = people::people(person_sections, has_mail, escalation, report);
     policy.calling = calling;
     let component_sections = root.many(report, "component", "[component]");
     let database_sections = root.many(report, "database", "[database]");

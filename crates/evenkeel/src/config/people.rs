@@ -109,6 +109,9 @@ pub(super) fn mail(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Ma
     if let Some(file) = &ca_file {
         readable(file, false, report);
     }
+    // What is given and wrong is told once, not twice.
+    let [has_user, has_password, has_from] =
+        ["user", "password_file", "from"].map(|key| section.raw(key).is_some());
     let user = section.text(report, "user");
     let password = secret(&mut section, report, "password_file");
     let from = address(&mut section, report, "from");
@@ -133,7 +136,9 @@ pub(super) fn mail(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Ma
             })
         }
         (Some(one), None) | (None, Some(one)) => {
-            report.error(&one.at, "give `user` and `password_file`, or neither");
+            if has_user != has_password {
+                report.error(&one.at, "give `user` and `password_file`, or neither");
+            }
             None
         }
         (None, None) => None,
@@ -145,10 +150,12 @@ pub(super) fn mail(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Ma
         );
     }
     let Some(from) = from else {
-        report.error(
-            &at,
-            "[mail] has no `from`; write for example from = \"evenkeel@example.com\"",
-        );
+        if !has_from {
+            report.error(
+                &at,
+                "[mail] has no `from`; write for example from = \"evenkeel@example.com\"",
+            );
+        }
         return None;
     };
     Some(MailServer {
@@ -279,6 +286,9 @@ fn person(
     let at = section.at.clone();
     let name = name_in(&mut section, report, "name", "person");
     let mail_at = section.raw("mail").map(toml::Spanned::span);
+    let is_reached = ["mail", "webhook_url", "webhook_url_file"]
+        .into_iter()
+        .any(|key| section.raw(key).is_some());
     let mail = address(&mut section, report, "mail");
     let webhook = webhook_address(
         &mut section,
@@ -307,7 +317,7 @@ fn person(
             &mail_at,
             "there is no mail server; write a [mail] section with `host` and `from`",
         );
-    } else if mail.is_none() && webhook.is_none() {
+    } else if !is_reached {
         report.error(
             &at,
             format!(

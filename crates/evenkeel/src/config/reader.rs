@@ -112,6 +112,11 @@ impl<'t> Section<'t> {
         self.table.is_some()
     }
 
+    /// Whether a key or section of this name stands in it.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     fn value(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.asked.insert(key);
         self.table?.get(key)
