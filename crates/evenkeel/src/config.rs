@@ -15,6 +15,7 @@ mod names;
 mod people;
 mod program;
 mod reader;
+mod readiness;
 mod recorder;
 mod secrets;
 pub mod settings;
@@ -33,6 +34,7 @@ use evenkeel_core::ids::DatabaseId;
 use evenkeel_core::policy::Policy;
 use evenkeel_guards::checks::CheckSpec;
 use evenkeel_guards::locks::DatabaseSpec;
+use evenkeel_guards::readiness::ReadinessSpec;
 use toml::de::DeTable;
 
 pub use guide::{commented, reference};
@@ -78,6 +80,8 @@ pub struct Config {
     pub mail: Option<MailServer>,
     /// People who are called; none: the pager, or the log.
     pub people: Vec<Person>,
+    /// What must hold at a time of day.
+    pub readiness: Vec<ReadinessSpec>,
     /// Where metrics are, where they are wanted.
     pub metrics_listen: Option<SocketAddr>,
     /// What is asked from outside.
@@ -289,6 +293,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let database_sections = root.many(report, "database", "[database]");
     let job_sections = root.many(report, "job", "[job]");
     let check_sections = root.many(report, "check", "[check]");
+    let readiness_sections = root.many(report, "readiness", "[readiness]");
     root.finish(report);
     if component_sections.is_empty() {
         report.error(
@@ -314,6 +319,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     }
     let jobs = jobs::read(job_sections, &mut policy, &databases, report);
     let checks = checks::read(check_sections, &mut policy, &databases, report);
+    let readiness = readiness::read(readiness_sections, &mut policy, report);
     components::unwatched(named, &policy, report);
     Config {
         file: file.to_owned(),
@@ -330,6 +336,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         mail,
         people,
         checks,
+        readiness,
         metrics_listen,
         warnings: Vec::new(),
     }

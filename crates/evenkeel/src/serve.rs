@@ -19,6 +19,7 @@ use evenkeel_guards::jobs::Jobs;
 use evenkeel_guards::jobs::runs::Runs;
 use evenkeel_guards::jobs::spool::Spool;
 use evenkeel_guards::locks::Locks;
+use evenkeel_guards::readiness::Readiness;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -264,6 +265,9 @@ fn guards(config: &Config) -> Result<Vec<Arc<dyn Guard>>, ServeError> {
     }
     if !config.checks.is_empty() {
         guards.push(Arc::new(Checks::new(config.checks.clone())));
+    }
+    if !config.readiness.is_empty() {
+        guards.push(Arc::new(Readiness::new(config.readiness.clone())));
     }
     Ok(guards)
 }

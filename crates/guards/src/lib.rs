@@ -12,3 +12,4 @@ pub mod guard;
 pub mod jobs;
 pub mod locks;
 pub mod outlet;
+pub mod readiness;

@@ -153,6 +153,10 @@ pub const SECTIONS: &[Section] = &[
         name: "[check.step]",
         about: "A request of a journey, in order. Cookies are kept from step to step. `{name}` stands for what an earlier step captured, for a secret of `secret_files`, or, as `{unique}`, for a text no other journey has.",
     },
+    Section {
+        name: "[readiness]",
+        about: "What must hold at a time of day, before customers come: named checks pass, jobs have delivered. A rehearsal some time before leaves time to act.",
+    },
 ];
 
 macro_rules! settings {
@@ -361,6 +365,18 @@ settings! {
         "body_max" Number "1048576" "65536" "How much of an answer is looked at, bytes.";
         "capture" Map "{}" "{ csrf = 'regex name=\"csrf\" value=\"([^\"]+)\"', id = \"json /id\", place = \"header location\" }" "What later steps use, by name: `regex` with one group, `json` with a pointer, or `header`.";
         "always" YesNo "false" "true" "Made also after another step failed, if what it uses was captured: delete the record, log out.";
+    }
+    "[readiness]" {
+        "id" Text "" "\"morning\"" "Its name, in commands and in the journal.";
+        "name" Text "-" "\"The morning\"" "What it is called in sentences; else its id.";
+        "at" Time "" "\"06:00\"" "The time of day at which it must hold.";
+        "time_zone" Text "\"UTC\"" "\"Europe/Amsterdam\"" "The zone the time is meant in.";
+        "days" List "[]" "[\"mon-fri\"]" "Days of the week; without any, every day.";
+        "except" List "[]" "[\"2026-12-25\"]" "Dates on which it is not asked.";
+        "except_file" Folder "-" "\"/etc/evenkeel/holidays\"" "A file with such dates, one a line.";
+        "checks" List "[]" "[\"login\"]" "Checks that must pass. One that nobody has seen lately does not.";
+        "products" List "[]" "[\"nightly-export\"]" "Jobs whose product of the newest slot must be there.";
+        "rehearsal" Duration "\"30m\"" "\"1h\"" "How long before it is rehearsed; `0s` for not at all.";
     }
 }
 
