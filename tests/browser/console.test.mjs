@@ -123,8 +123,8 @@ test('an operator logs in, watches a run hang, approves its end, reads the evide
 
 test('all of it works without JavaScript, on a phone', async () => {
   const page = await browser.page({ javaScript: false, phone: true, colorScheme: 'dark' });
-  await logIn(page, 'ana', '/runs');
-  assert.equal(new URL(page.url()).pathname, '/runs', 'the login leads where one wanted to go');
+  await logIn(page, 'ana', '/jobs');
+  assert.equal(new URL(page.url()).pathname, '/jobs', 'the login leads where one wanted to go');
   await evenkeel('start', 'second-export');
   for (let tries = 0; ; tries += 1) {
     await page.goto(`${address}/proposals`);
@@ -156,7 +156,7 @@ test('a page does not move while somebody types into it', async () => {
 test('a viewer sees no buttons but the way out', async () => {
   const page = await browser.page({ javaScript: false });
   await logIn(page, 'ben');
-  for (const path of ['/', '/proposals', '/authority', '/runs', '/incidents']) {
+  for (const path of ['/', '/proposals', '/authority', '/jobs', '/jobs/first-export', '/incidents']) {
     await page.goto(address + path);
     const buttons = await page.getByRole('button').allInnerTexts();
     assert.deepEqual(buttons, ['Log out'], path);
@@ -189,7 +189,7 @@ test('every field has a label, and nothing breaks the policy', async () => {
     }
   });
   await logIn(page, 'ana');
-  for (const path of ['/', '/proposals', '/authority', '/journal', '/audit', '/runs', '/locks']) {
+  for (const path of ['/', '/proposals', '/authority', '/journal', '/audit', '/jobs', '/locks']) {
     await page.goto(address + path);
     const nameless = await page.evaluate(() =>
       [...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')]

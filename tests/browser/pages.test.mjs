@@ -8,7 +8,9 @@ import { bytesToLoad, launch, screenshot, scrollsSideways } from './browser.mjs'
 import { built, start } from './program.mjs';
 
 const OPERATOR_PATHS = [
-  '/', '/incidents', '/incidents/I-1', '/proposals', '/runs', '/locks', '/authority', '/journal', '/journal/1', '/audit',
+  '/', '/incidents', '/incidents/I-1', '/proposals', '/jobs', '/jobs/payroll-export',
+  '/runs/payroll-export-night-12', '/locks', '/checks', '/checks/login-journey', '/heartbeats', '/readiness',
+  '/authority', '/journal', '/journal/1', '/audit',
 ];
 
 // What the scenes' people log in with.

@@ -8,18 +8,21 @@ use std::time::Duration;
 
 use evenkeel::access::roll::{self, Person};
 use evenkeel::access::{Access, Role, password};
+use evenkeel::pump::board::Board;
 use evenkeel::pump::orders::OrderDesk;
 use evenkeel::pump::published::Published;
-use evenkeel::web::operator::Console;
+use evenkeel::web::operator::{Console, Places};
 use evenkeel::web::serving::{Bounds, serve};
 use evenkeel::web::{Site, operator, public};
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::{ActionKind, Outcome};
 use evenkeel_core::authority::{Authority, Grant, Mode};
 use evenkeel_core::event::{Event, What};
-use evenkeel_core::ids::RunId;
+use evenkeel_core::ids::{JobId, RunId};
 use evenkeel_core::observation::*;
-use evenkeel_core::policy::{ComponentPolicy, DatabasePolicy, JobPolicy, Policy, RetryPolicy};
+use evenkeel_core::policy::{
+    CheckPolicy, ComponentPolicy, DatabasePolicy, JobPolicy, Policy, ReadinessPolicy, RetryPolicy,
+};
 use evenkeel_core::record::{Phase, Record};
 use evenkeel_core::status::Status;
 use evenkeel_core::step::{State, step};
@@ -66,6 +69,27 @@ fn policy(mode: Mode) -> Policy {
     policy
         .databases
         .insert("main".into(), DatabasePolicy::default());
+    for (id, name) in [
+        ("login-journey", "Log in and book"),
+        ("front-page", "Front page"),
+    ] {
+        let check = CheckPolicy {
+            name: name.into(),
+            // The stories tell of locks alone; a check that hurts would want results, too.
+            components: Vec::new(),
+            interval: Duration::from_secs(30),
+            slow_after: Some(Duration::from_millis(900)),
+            timeout: Duration::from_secs(2),
+            ..CheckPolicy::default()
+        };
+        policy.checks.insert(id.into(), check);
+    }
+    let morning = ReadinessPolicy {
+        name: "The morning".into(),
+        checks: vec!["login-journey".into()],
+        products: vec!["payroll-export".into()],
+    };
+    policy.readiness.insert("morning".into(), morning);
     let scopes = [
         (ActionKind::EndBackend, Subject::Database("main".into())),
         (ActionKind::EndRun, Subject::Job("payroll-export".into())),
@@ -81,6 +105,60 @@ fn policy(mode: Mode) -> Policy {
         grants: grants.collect(),
     };
     policy
+}
+
+/// A nightly run, so many nights before `end`: some take longer, one failed.
+fn a_run(night: u32, end: Timestamp) -> (Event, Event) {
+    let at = end - SignedDuration::from_hours(24 * i64::from(night));
+    let second = Timestamp::from_second(at.as_second()).expect("a time");
+    let job = JobId::from("payroll-export");
+    let run = RunId::from(format!("payroll-export-night-{night}"));
+    let took = 240 + 7 * i64::from(night * 13 % 17);
+    let started = What::RunStarted {
+        run: run.clone(),
+        job: job.clone(),
+        started_at: second,
+        origin: Origin::Keeper,
+        attempt: 1,
+        scheduled_at: second,
+    };
+    let ended_at = second + SignedDuration::from_secs(took);
+    let ended = What::RunEnded {
+        run,
+        job,
+        ended_at,
+        exit: Exit::Code(i32::from(night == 12)),
+        ended_by: None,
+    };
+    let event = |at, what| Event { at, what };
+    (event(second, started), event(ended_at, ended))
+}
+
+/// How the checks went lately; badly at the end where something is wrong.
+fn show_checks(board: &Board, wrong: bool) {
+    let now = Timestamp::now();
+    for (check, base) in [("login-journey", 420_u32), ("front-page", 60)] {
+        for n in 0..240_u32 {
+            let failed = wrong && check == "login-journey" && n > 230;
+            let outcome = match failed {
+                true => CheckOutcome::Failed {
+                    why: "no answer within 2 s".into(),
+                    step: Some("log in".into()),
+                },
+                false => CheckOutcome::Passed,
+            };
+            let wave = n * 37 % 91 + (n / 40) * 20;
+            board.take(
+                now - SignedDuration::from_secs(30 * i64::from(240 - n)),
+                &CheckResult {
+                    check: check.into(),
+                    outcome,
+                    took_ms: if failed { 2000 } else { base + wave },
+                    certificate_expires_at: Some(now + SignedDuration::from_hours(24 * 40)),
+                },
+            );
+        }
+    }
 }
 
 /// A story told to the core, a moment at a time.
@@ -116,6 +194,23 @@ impl Story {
         for (id, _) in COMPONENTS {
             change(89 * 24, id, Status::Operational);
         }
+        for night in 1..30_u32 {
+            let (started, ended) = a_run(night, end);
+            record.apply(&started);
+            record.apply(&ended);
+        }
+        let mut change = |hours_ago: i64, component: &str, to: Status| {
+            let event = Event {
+                at: end - SignedDuration::from_hours(hours_ago),
+                what: What::ComponentStatusChanged {
+                    component: component.into(),
+                    from: Status::Unknown,
+                    to,
+                    reason: "nothing is known against it".into(),
+                },
+            };
+            record.apply(&event);
+        };
         for (hours, id, status, hours_long) in [
             (70 * 24, "login", Status::DegradedPerformance, 1),
             (41 * 24, "payroll", Status::PartialOutage, 5),
@@ -202,7 +297,8 @@ impl Story {
                     "update users set last_login_at = now() where id = $1",
                 )
             },
-            waits_for_pids: vec![4711],
+            // The last one waits for another that waits.
+            waits_for_pids: vec![if index == 8 { 4807 } else { 4711 }],
             since: self.born + SignedDuration::from_secs(86),
             wants: "ShareLock on transaction".into(),
         });
@@ -301,6 +397,8 @@ impl Story {
 
     fn published(self) -> (Published, Policy) {
         let mut published = Published::of(self.state.record);
+        let wrong = published.record.worst_status() > Status::Operational;
+        show_checks(&published.checks, wrong);
         if let Some(waits) = self.waits {
             let id = waits.database.clone();
             published.locks = BTreeMap::from([(id, (self.now, Arc::new(waits)))]);
@@ -432,7 +530,9 @@ async fn main() -> std::io::Result<()> {
             evidence: std::env::temp_dir().join("evenkeel-no-evidence"),
             name: "Back office".into(),
         };
-        let console = Console::new(site.clone(), access.clone(), OrderDesk::empty(), journal);
+        let runs = folder.path().join("runs");
+        let places = Places { journal, runs };
+        let console = Console::new(site.clone(), access.clone(), OrderDesk::empty(), places);
         let page = TcpListener::bind("127.0.0.1:0").await?;
         let operators = TcpListener::bind("127.0.0.1:0").await?;
         lines.push_str(&format!(

@@ -28,6 +28,7 @@
 //! | messages under way | [`hands::MESSAGES_AT_ONCE`] | the rest waits in the record |
 
 mod alive;
+pub mod board;
 pub mod hands;
 pub mod meters;
 mod observers;

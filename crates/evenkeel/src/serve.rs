@@ -38,7 +38,7 @@ use crate::pump::store::{SqliteFile, StartError};
 use crate::pump::{Pace, Parts, Pump};
 use crate::quiet;
 use crate::recorder::{self, Recorder};
-use crate::web::operator::Console;
+use crate::web::operator::{Console, Places};
 use crate::web::serving::{Bounds, serve as serve_pages};
 use crate::web::{Site, operator, public};
 
@@ -168,7 +168,10 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
             site,
             access.clone(),
             handle.orders.clone(),
-            config.journal_file(),
+            Places {
+                journal: config.journal_file(),
+                runs: config.runs_folder(),
+            },
         )),
         bounds,
         stopped.clone(),

@@ -21,6 +21,8 @@ use tokio::time::Instant;
 
 use crate::recorder::Recording;
 
+use super::board::Board;
+
 /// Older than this, what is published says nothing about now: three of the pump's
 /// longest pauses.
 pub const STALE_AFTER: Duration = Duration::from_secs(15);
@@ -40,6 +42,8 @@ pub struct Published {
     pub load: BTreeMap<DatabaseId, (Timestamp, Arc<DatabaseLoad>)>,
     /// How far open runs are.
     pub progress: BTreeMap<RunId, (Timestamp, Arc<RunProgress>)>,
+    /// How checks went lately.
+    pub checks: Arc<Board>,
     /// Why nothing can be written to the journal, and since when.
     pub trouble: Option<(Timestamp, String)>,
     /// Pictures dropped since the start because they came faster than they were taken.
@@ -77,6 +81,7 @@ impl Published {
             locks: BTreeMap::new(),
             load: BTreeMap::new(),
             progress: BTreeMap::new(),
+            checks: Arc::default(),
             trouble: None,
             dropped: 0,
             recording: Recording::default(),
@@ -152,6 +157,7 @@ impl Publisher {
                     let latest = (*at, Arc::new(progress.clone()));
                     next.progress.insert(progress.run.clone(), latest);
                 }
+                Seen::CheckResult(result) => next.checks.take(*at, result),
                 _ => {}
             }
         }

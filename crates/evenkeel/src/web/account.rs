@@ -301,7 +301,10 @@ pub fn outcome(outcome: &Outcome) -> String {
 /// How far an action is, in a few words.
 pub fn phase(phase: &Phase) -> String {
     match phase {
-        Phase::Proposed { expires_at } => format!("waits for your word until {expires_at}"),
+        Phase::Proposed { expires_at } => {
+            let until = expires_at.strftime("%-d %b %H:%M UTC");
+            format!("waits for your word until {until}")
+        }
         Phase::Requested { .. } => "is being done".into(),
         Phase::Performed { outcome: went, .. } => {
             format!("{}; whether it helped is not seen yet", outcome(went))

@@ -10,14 +10,18 @@
 //! there are.
 
 mod audit;
+mod checks;
 mod gate;
+mod heartbeats;
 mod incidents;
+mod jobs;
 mod journal;
 mod live;
 mod locks;
 mod login;
 mod orders;
 mod overview;
+mod plot;
 mod proposals;
 mod runs;
 
@@ -62,9 +66,18 @@ pub struct Console {
     pub access: Access,
     /// Where orders go.
     pub orders: OrderDesk,
-    /// Where the journal is.
-    pub journal: PathBuf,
+    /// Where what it shows is kept.
+    pub places: Places,
     rooms: Rooms,
+}
+
+/// Where what the console shows is kept.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The journal.
+    pub journal: PathBuf,
+    /// The runs' folders.
+    pub runs: PathBuf,
 }
 
 /// How much of what costs is done at once.
@@ -78,12 +91,12 @@ struct Rooms {
 
 impl Console {
     /// A console.
-    pub fn new(site: Site, access: Access, orders: OrderDesk, journal: PathBuf) -> Self {
+    pub fn new(site: Site, access: Access, orders: OrderDesk, places: Places) -> Self {
         Self {
             site,
             access,
             orders,
-            journal,
+            places,
             rooms: Rooms {
                 live: Arc::new(Semaphore::new(live::READERS_MAX)),
                 journal: Arc::new(Semaphore::new(journal::AT_ONCE)),
@@ -105,10 +118,15 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
         ("/proposals", get(proposals::page)),
         ("/incidents", get(incidents::list)),
         ("/incidents/{id}", get(incidents::one)),
-        ("/runs", get(runs::list)),
+        ("/jobs", get(jobs::list)),
+        ("/jobs/{job}", get(jobs::one)),
         ("/runs/{run}", get(runs::one)),
         ("/evidence/{id}/{file}", get(runs::evidence)),
         ("/locks", get(locks::page)),
+        ("/checks", get(checks::list)),
+        ("/checks/{id}", get(checks::one)),
+        ("/heartbeats", get(heartbeats::page)),
+        ("/readiness", get(heartbeats::readiness)),
         ("/authority", get(overview::authority)),
         ("/journal", get(journal::page)),
         ("/journal/{revision}", get(journal::one)),
@@ -197,9 +215,12 @@ fn plain(site: &Site, title: &str, body: Markup) -> Markup {
 const WAYS: &[(&str, &str)] = &[
     ("/incidents", "Incidents"),
     ("/proposals", "Proposals"),
-    ("/runs", "Runs"),
+    ("/jobs", "Jobs"),
     ("/locks", "Locks"),
-    ("/authority", "What it may do"),
+    ("/checks", "Checks"),
+    ("/heartbeats", "Heartbeats"),
+    ("/readiness", "Readiness"),
+    ("/authority", "Authority"),
     ("/journal", "Journal"),
     ("/audit", "Audit"),
 ];
@@ -225,7 +246,11 @@ impl Desk {
             .filter(|state| matches!(state.phase, Phase::Proposed { .. }))
             .count();
         let here = self.path.split('?').next().unwrap_or_default();
-        let is_here = |way: &str| here == way || here.starts_with(&format!("{way}/"));
+        let is_here = |way: &str| {
+            here == way
+                || here.starts_with(&format!("{way}/"))
+                || (way == "/jobs" && here.starts_with("/runs/"))
+        };
         let page = html! {
             a.skip href="#main" { "To the page" }
             header {

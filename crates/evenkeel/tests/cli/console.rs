@@ -109,8 +109,8 @@ fn an_operator_gives_orders_and_a_viewer_looks() {
     assert_eq!(place.json(&["status"])["held"]["by"], "operator:ana");
 
     // An order that cannot be, in words, and nothing is done.
-    ana.post("/", "/orders", "order=start_job&job=no-such-job&back=/runs");
-    assert!(ana.get("/runs").contains("there is no job no-such-job"));
+    ana.post("/", "/orders", "order=start_job&job=no-such-job&back=/jobs");
+    assert!(ana.get("/jobs").contains("there is no job no-such-job"));
     ana.post("/", "/orders", "order=refuse&action=A-1&reason=+&back=/");
     assert!(ana.get("/").contains("say why"));
 

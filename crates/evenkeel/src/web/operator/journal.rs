@@ -111,7 +111,7 @@ pub(crate) async fn look(console: &Console, search: &Search) -> Result<Found, Un
             Unsearched::Malformed(format!("`{text}` is no revision: it is a number"))
         })?),
     };
-    let (path, search) = (console.journal.clone(), search.clone());
+    let (path, search) = (console.places.journal.clone(), search.clone());
     let looked = tokio::task::spawn_blocking(move || {
         let _room = room;
         let journal = SqliteJournal::open_read_only(&path).map_err(|error| error.to_string())?;

@@ -1,7 +1,7 @@
 //! Who waits for whom, root first, and what each database is busy with.
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::observation::{LockRoot, LockWaiter, Session};
+use evenkeel_core::observation::{LockChain, LockRoot, LockWaiter, Session};
 use maud::{Markup, html};
 
 use super::gate::Desk;
@@ -50,7 +50,7 @@ pub(super) async fn page(desk: Desk) -> Markup {
                                 @if let LockRoot::Session(session) = &chain.root {
                                     p.dim { code { (session.query) } }
                                 }
-                                ul.tree { @for waiter in chain.waiters.iter().take(WAITERS_MAX) { (line(waiter, now)) } }
+                                (tree(chain, now))
                                 (more(chain.waiters.len(), WAITERS_MAX, "evenkeel locks"))
                             }
                         }
@@ -84,12 +84,48 @@ fn who(session: &Session) -> String {
     )
 }
 
+/// Who waits for whom, drawn as a tree: below each session those that wait for it. One that
+/// waits for several stands below the first.
+fn tree(chain: &LockChain, now: Timestamp) -> Markup {
+    let root = match &chain.root {
+        LockRoot::Session(session) => session.backend.pid,
+        LockRoot::Prepared { .. } => 0,
+    };
+    let mut left: Vec<&LockWaiter> = chain.waiters.iter().take(WAITERS_MAX).collect();
+    let drawn = below(root, &mut left, now, 0);
+    html! {
+        (drawn)
+        // Whom these wait for was not in the picture.
+        @if !left.is_empty() { ul.tree { @for waiter in left { li { (line(waiter, now)) } } } }
+    }
+}
+
+/// How deep a tree is drawn.
+const DEPTH_MAX: usize = 8;
+
+fn below(pid: i32, left: &mut Vec<&LockWaiter>, now: Timestamp, depth: usize) -> Markup {
+    let (here, others): (Vec<&LockWaiter>, Vec<&LockWaiter>) = left
+        .drain(..)
+        .partition(|waiter| waiter.waits_for_pids.contains(&pid));
+    *left = others;
+    html! {
+        @if !here.is_empty() {
+            ul.tree {
+                @for waiter in here {
+                    li {
+                        (line(waiter, now))
+                        @if depth < DEPTH_MAX { (below(waiter.session.backend.pid, left, now, depth + 1)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn line(waiter: &LockWaiter, now: Timestamp) -> Markup {
     html! {
-        li {
-            (who(&waiter.session)) " waits " (clock::span(waiter.since, now)) " for " (waiter.wants)
-            @if let Some(component) = &waiter.session.component { " · works for " strong { (component) } }
-            p.dim { code { (waiter.session.query) } }
-        }
+        (who(&waiter.session)) " waits " (clock::span(waiter.since, now)) " for " (waiter.wants)
+        @if let Some(component) = &waiter.session.component { " · works for " strong { (component) } }
+        p.dim { code { (waiter.session.query) } }
     }
 }

@@ -149,7 +149,7 @@ pub(super) async fn authority(desk: Desk) -> Markup {
                                     button type="submit" { "Lift the stop" }
                                     span { "Evenkeel may " (grant.kind.phrase()) " again on " (grant.scope) ", within its mode and budget." }
                                 }))
-                            } @else { "no" }
+                            } @else { "not stopped" }
                         }
                     }
                 }

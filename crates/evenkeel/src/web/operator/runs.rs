@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Response};
 use evenkeel_core::Timestamp;
 use evenkeel_core::evidence::KeptEvidence;
 use evenkeel_core::ids::{EvidenceId, RunId};
-use evenkeel_guards::evidence::{EvidenceError, EvidenceStore};
+use evenkeel_guards::evidence::{EvidenceError, EvidenceStore, blotted};
+use evenkeel_guards::jobs::spool::Spool;
 use maud::{Markup, html};
 
 use super::gate::Desk;
@@ -15,13 +16,14 @@ use crate::report::{self, RunReport};
 use crate::web::{account, clock};
 
 /// Runs in the list.
-const LISTED_MAX: usize = 100;
+const LISTED_MAX: usize = 60;
 
-pub(super) async fn list(desk: Desk) -> Markup {
-    let (live, now) = (&desk.live, desk.now);
-    let runs = report::runs(&live.record, Some(live));
-    let body = html! {
-        h1 { "Runs" }
+/// Output that is shown: the end of it.
+const OUTPUT_MAX: usize = 16 << 10;
+
+/// Runs, one a row.
+pub(super) fn table(runs: &[RunReport], now: Timestamp) -> Markup {
+    html! {
         @if runs.is_empty() { p.dim { "None yet." } }
         @else {
             table {
@@ -40,20 +42,19 @@ pub(super) async fn list(desk: Desk) -> Markup {
             }
             (more(runs.len(), LISTED_MAX, "evenkeel runs"))
         }
-    };
-    desk.page_with("Runs", true, body)
+    }
 }
 
-fn began(run: &RunReport) -> Timestamp {
+pub(super) fn began(run: &RunReport) -> Timestamp {
     run.state.started_at.unwrap_or(run.state.requested_at)
 }
 
-fn ended(run: &RunReport) -> Option<Timestamp> {
+pub(super) fn ended(run: &RunReport) -> Option<Timestamp> {
     run.state.ended.as_ref().map(|ended| ended.at)
 }
 
 /// How a run went, in words.
-fn how(run: &RunReport) -> String {
+pub(super) fn how(run: &RunReport) -> String {
     match (&run.state.ended, run.state.started_at) {
         (Some(ended), _) => {
             let by = ended
@@ -79,10 +80,11 @@ pub(super) async fn one(desk: Desk, Path(run): Path<String>) -> Response {
         .values()
         .filter(|state| concerns(&state.action.task, &wanted))
         .collect();
+    let output = output(&desk, &wanted).await;
     let body = html! {
         h1 { "Run " (run.run) }
         p {
-            "Job " strong { (run.state.job) } " · attempt " (run.state.attempt)
+            "Job " a href={ "/jobs/" (run.state.job) } { (run.state.job) } " · attempt " (run.state.attempt)
             " · slot " (clock::ago(run.state.scheduled_at, now))
         }
         p { strong { (how(&run)) } " · began " (clock::ago(began(&run), now))
@@ -99,6 +101,10 @@ pub(super) async fn one(desk: Desk, Path(run): Path<String>) -> Response {
                 }
             }
         }
+        @if !output.is_empty() {
+            h2 { "The end of its output" }
+            pre tabindex="0" { (output) }
+        }
         @if !run.state.evidence.is_empty() {
             h2 { "Evidence" }
             ul { @for kept in &run.state.evidence { li { (kept.id) ": " (items(kept)) } } }
@@ -110,6 +116,14 @@ pub(super) async fn one(desk: Desk, Path(run): Path<String>) -> Response {
     };
     desk.page_with(run.run.as_str(), run.state.ended.is_none(), body)
         .into_response()
+}
+
+/// The end of a run's output, while its folder is there; secrets are blotted out.
+async fn output(desk: &Desk, run: &RunId) -> String {
+    let (folder, run) = (desk.console.places.runs.clone(), run.clone());
+    let read =
+        tokio::task::spawn_blocking(move || Spool::new(folder).output_tail(&run, OUTPUT_MAX));
+    blotted(&read.await.unwrap_or_default())
 }
 
 fn concerns(task: &evenkeel_core::action::Task, wanted: &RunId) -> bool {
