@@ -5,6 +5,7 @@
 //! itself is wrong. `run` passes the status of what it wraps through.
 
 mod check;
+mod checks;
 mod client;
 mod docs;
 mod journal;
@@ -82,6 +83,11 @@ enum Command {
     },
     /// Who waits for whom in the databases, root first.
     Locks,
+    /// How the checks went last; or make one now, step by step.
+    Checks {
+        #[command(subcommand)]
+        command: Option<checks::ChecksCommand>,
+    },
     /// Start a run of a job now.
     Start {
         /// The job.
@@ -200,6 +206,7 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Incidents { id } => listing::incidents(&load()?, id.as_deref(), json),
         Command::Runs { run } => listing::runs(&load()?, run.as_deref(), json),
         Command::Locks => listing::locks(&load()?, json),
+        Command::Checks { command } => checks::checks(&load()?, command, json),
         Command::Start { job } => orders::start(&load()?, &job, json),
         Command::Approve { action, lift } => {
             orders::approve(&load()?, action.as_deref(), lift.as_deref(), json)

@@ -128,6 +128,7 @@ pub fn router(control: Control) -> Router {
         .route("/v1/runs", get(runs))
         .route("/v1/runs/{run}", get(run))
         .route("/v1/locks", get(locks))
+        .route("/v1/checks", get(checks))
         .route("/v1/findings", get(findings))
         .route("/v1/authority", get(authority))
         .route("/v1/orders", post(order))
@@ -195,6 +196,11 @@ async fn run(State(control): State<Control>, FromPath(run): FromPath<String>) ->
 async fn locks(State(control): State<Control>) -> Response {
     let live = control.published.borrow().clone();
     Json(report::locks(&live)).into_response()
+}
+
+async fn checks(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    Json(report::checks(&control.policy, &live)).into_response()
 }
 
 async fn findings(State(control): State<Control>) -> Response {

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::Mode;
-use evenkeel_core::ids::{ComponentId, IncidentId, RunId};
+use evenkeel_core::ids::{CheckId, ComponentId, IncidentId, RunId};
 use evenkeel_core::incident::{Incident, IncidentStatus};
-use evenkeel_core::observation::{LockWaits, RunProgress};
+use evenkeel_core::observation::{CheckResult, LockWaits, RunProgress};
 use evenkeel_core::policy::Policy;
 use evenkeel_core::record::{
     ActionState, Held, MessageState, OpenFinding, Phase, Record, RunState,
@@ -90,6 +90,29 @@ pub struct LockReport {
     /// The picture.
     #[serde(flatten)]
     pub waits: LockWaits,
+}
+
+/// How a check went last.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// The check.
+    pub id: CheckId,
+    /// What it is called.
+    pub name: String,
+    /// Components that are hurt when it fails.
+    pub components: Vec<ComponentId>,
+    /// How it went last; none before it was made.
+    pub last: Option<LastResult>,
+}
+
+/// The last result of a check.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LastResult {
+    /// When it was.
+    pub at: Timestamp,
+    /// How it went.
+    #[serde(flatten)]
+    pub result: CheckResult,
 }
 
 /// What is granted for one kind of action on one job or database.
@@ -224,6 +247,21 @@ pub fn locks(live: &Published) -> Vec<LockReport> {
             waits: LockWaits::clone(waits),
         })
         .collect()
+}
+
+/// How each check went last, by name.
+pub fn checks(policy: &Policy, live: &Published) -> Vec<CheckReport> {
+    let checks = policy.checks.iter();
+    let report = checks.map(|(id, check)| CheckReport {
+        id: id.clone(),
+        name: check.name.clone(),
+        components: check.components.clone(),
+        last: live.checks.of(id).map(|history| LastResult {
+            at: history.at,
+            result: history.last,
+        }),
+    });
+    report.collect()
 }
 
 /// What is granted, for every kind of action and everything it can be done to.

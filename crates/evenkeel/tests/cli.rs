@@ -4,6 +4,8 @@
 mod actions;
 #[path = "cli/browser.rs"]
 mod browser;
+#[path = "cli/checks.rs"]
+mod checks;
 #[path = "cli/console.rs"]
 mod console;
 #[path = "cli/databases.rs"]

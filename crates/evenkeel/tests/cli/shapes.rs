@@ -63,7 +63,11 @@ impl Shapes {
 
 #[test]
 fn no_field_of_the_json_goes_away() {
-    let place = Place::with(STORY);
+    // A port that accepts is all that is needed for a check to pass.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = port.local_addr().expect("an address");
+    let check = format!("[[check]]\nid = \"port\"\nkind = \"tcp\"\naddress = \"{address}\"\n");
+    let place = Place::with(&format!("{STORY}{check}"));
     let mut shapes = Shapes::default();
     let server = place.serve();
     shapes.add("start", &place.json(&["start", "greet"]));
@@ -94,6 +98,9 @@ fn no_field_of_the_json_goes_away() {
     shapes.add("incidents ID", &incident);
     shapes.add("incidents", &place.json(&["incidents"]));
     shapes.add("runs", &place.json(&["runs"]));
+    let checks = place.until(&["checks"], |checks| checks[0]["last"].is_object());
+    shapes.add("checks", &checks);
+    shapes.add("checks try", &place.json(&["checks", "try", "port"]));
     shapes.add("evidence", &place.json(&["evidence"]));
     shapes.add("evidence ID", &place.json(&["evidence", &id]));
     server.stop();
