@@ -127,8 +127,10 @@ enum Command {
     /// Read the journal, or prove that nothing in it was edited.
     #[command(subcommand)]
     Journal(journal::JournalCommand),
-    /// Decide a recorded stretch again: under the same policy, every decision must be the one
-    /// in the journal. Reads only, beside a running server too.
+    /// Decide a recorded stretch again: every decision must be the one in the journal.
+    ///
+    /// With --policy: what would have been decided and done under another configuration.
+    /// Reads only, beside a running server too.
     Replay(replay::ReplayArguments),
     /// What was kept before something was ended: all of it, one, or the text of an item.
     Evidence {

@@ -19,6 +19,8 @@
 pub mod again;
 mod entries;
 pub mod otherwise;
+#[cfg(test)]
+mod tests;
 mod turning_points;
 
 use std::ops::ControlFlow;

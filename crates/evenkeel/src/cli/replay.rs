@@ -14,7 +14,7 @@ use super::Outcome;
 use super::print::{self, say};
 use crate::config::Config;
 use crate::replay::again::{self, Again};
-use crate::replay::{Replayed, Stretch};
+use crate::replay::{Replayed, Stretch, otherwise};
 use crate::web::clock;
 
 /// How often progress is told.
@@ -28,6 +28,9 @@ pub(super) struct ReplayArguments {
     /// Until when, in the same words.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     to: Option<Timestamp>,
+    /// What would have been decided and done under this configuration instead.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 }
 
 pub(super) fn replay(config: &Config, arguments: ReplayArguments, json: bool) -> Outcome {
@@ -42,6 +45,22 @@ pub(super) fn replay(config: &Config, arguments: ReplayArguments, json: bool) ->
     let folder = config.recorder_folder();
     let mut progress = Progress::new();
     let mut tell = |steps, at| progress.tell(steps, at);
+    if let Some(file) = &arguments.policy {
+        let other = Config::load(file).map_err(|error| error.to_string())?;
+        let told = otherwise::replay(&folder, &journal, other.policy, stretch, &mut tell);
+        progress.end();
+        let told = told.map_err(|error| print::chain(&error))?;
+        if json {
+            print::json(&told)?;
+        } else {
+            say(&format!(
+                "{}\n{}",
+                self::stretch(&told.replayed),
+                told.text()
+            ));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     let again = again::replay(&folder, &journal, stretch, &mut tell);
     progress.end();
     let again = again.map_err(|error| print::chain(&error))?;

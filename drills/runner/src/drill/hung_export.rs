@@ -27,6 +27,10 @@ pub(super) const LIMITS: &[(&str, Limit)] = &[
     ("export_rows_missing_count", Limit::Exactly(0.0)),
     ("innocent_runs_ended_count", Limit::Exactly(0.0)),
     ("evidence_items_count", Limit::AtLeast(6.0)),
+    ("replay_decisions_differ_count", Limit::Exactly(0.0)),
+    // Some seconds of an outage make hundreds: an empty ring proves nothing.
+    ("replay_steps_count", Limit::AtLeast(50.0)),
+    ("replay_decisions_compared_count", Limit::AtLeast(10.0)),
 ];
 
 /// A login that takes longer waits: undisturbed ones take some ten milliseconds, and the
@@ -353,6 +357,27 @@ impl Seen {
             );
             for moment in account(&helpers.keeper, self.began).await? {
                 timeline.at(moment.at_ms, moment.what);
+            }
+        }
+        // Last: it stops Evenkeel, so that the recording is whole.
+        if let Some(helpers) = self.helpers {
+            let replayed = helpers.keeper.replay().await?;
+            for name in [
+                "replay_steps_count",
+                "replay_observations_count",
+                "replay_decisions_compared_count",
+                "replay_decisions_differ_count",
+                "replay_decisions_not_comparable_count",
+                "replay_steps_missing_count",
+            ] {
+                let figure = replayed[name].as_f64();
+                put(
+                    name,
+                    figure.ok_or_else(|| format!("evenkeel replay tells no {name}"))?,
+                );
+            }
+            for difference in replayed["differences"].as_array().into_iter().flatten() {
+                timeline.now(format!("decided otherwise in replay: {difference}"));
             }
         }
         Ok(figures)

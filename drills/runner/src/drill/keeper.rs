@@ -105,6 +105,23 @@ impl Keeper {
         serde_json::from_str(&text).map_err(|error| error.to_string())
     }
 
+    /// Stops Evenkeel and has it decide everything again; what it tells, also where it
+    /// decided otherwise.
+    pub(super) async fn replay(mut self) -> Result<Value, String> {
+        self.process.stop();
+        let mut command = tokio::process::Command::new(&self.program);
+        command.arg("--config").arg(&self.config);
+        command.args(["--json", "replay"]).kill_on_drop(true);
+        let output = tokio::time::timeout(PATIENCE, command.output()).await;
+        let output = output
+            .map_err(|_| "evenkeel replay gave no answer".to_owned())?
+            .map_err(|error| chain(&error))?;
+        serde_json::from_slice(&output.stdout).map_err(|_| {
+            let why = String::from_utf8_lossy(&output.stderr);
+            format!("evenkeel replay: {}", why.trim())
+        })
+    }
+
     /// Starts a command under `evenkeel run`, as another scheduler would.
     pub(super) fn wrapped(
         &self,
