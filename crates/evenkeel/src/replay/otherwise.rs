@@ -4,9 +4,10 @@
 //! journal, which says what was decided. What can be known this way, and what cannot:
 //!
 //! - What was seen is what was seen. An action that would have been performed and was not
-//!   changed nothing in it: **its outcome does not exist**. None is made up; the action
-//!   stays requested, so that nothing is repeated, proven or given up on its account, and
-//!   the report says that what follows is from a world without it.
+//!   changed nothing in it: **its outcome does not exist**. None is made up, so nothing is
+//!   proven or stopped on its account; that the core asks for it again when its request
+//!   has grown old is not told as another one; and the report says that what follows is
+//!   from a world without it.
 //! - An action that was performed, and would not have been, has its effects in what was
 //!   seen. The report says that too.
 //! - Outcomes and orders of people that name an action or an incident are given to the one
@@ -16,6 +17,7 @@
 //! - What guards look at (schedules, patterns for sessions, addresses of checks) is not part
 //!   of the policy: what was not looked at was not seen.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::{Outcome, Task};
-use evenkeel_core::event::Event;
+use evenkeel_core::event::{Event, What};
 use evenkeel_core::ids::{ActionId, IncidentId};
 use evenkeel_core::observation::{ActionOutcome, MessageOutcome, Observation, Order, Seen};
 use evenkeel_core::policy::Policy;
@@ -84,6 +86,7 @@ pub fn replay(
         was: Vec::new(),
         would_be: Vec::new(),
         left_out: 0,
+        unanswered: BTreeSet::new(),
     };
     let replayed = play(folder, stretch, &mut player, progress)?;
     let tellings = turning_points::compare(player.was, player.would_be);
@@ -116,6 +119,8 @@ struct Other<'a> {
     was: Vec<Point>,
     would_be: Vec<Point>,
     left_out: u64,
+    /// Tasks that would have been performed, and of which nobody knows the outcome.
+    unanswered: BTreeSet<String>,
 }
 
 impl Player for Other<'_> {
@@ -132,6 +137,7 @@ impl Player for Other<'_> {
                         base.at
                     ));
                 }
+                self.unanswered.clear();
                 self.state = State {
                     record: Record::clone(&base.record),
                     memory: base.memory,
@@ -150,7 +156,10 @@ impl Player for Other<'_> {
             match self.translated(seen) {
                 // Messages of the other telling are told the moment they are decided.
                 _ if matches!(seen.seen, Seen::MessageOutcome(_)) => {}
-                Some(seen) => inputs.push(seen),
+                Some(seen) => {
+                    self.note_answer(&seen);
+                    inputs.push(seen);
+                }
                 None => self.left_out += u64::from(looked_at),
             }
         }
@@ -201,13 +210,32 @@ impl Other<'_> {
         let inputs: Vec<Observation> = told.chain(inputs.iter().cloned()).collect();
         let events: Vec<Event> = step(&mut self.state, &self.policy, &inputs, now);
         self.last_now = now;
-        if looked_at {
-            for event in &events {
-                keep(
-                    &mut self.would_be,
-                    turning_points::of(event, &self.state.record),
-                );
+        for event in &events {
+            if !self.is_asked_again(&event.what) && looked_at {
+                let point = turning_points::of(event, &self.state.record);
+                keep(&mut self.would_be, point);
             }
+        }
+    }
+
+    /// Whether it is about a task that was asked for before and never answered.
+    fn is_asked_again(&mut self, what: &What) -> bool {
+        match what {
+            What::ActionRequested { action, .. } => {
+                !self.unanswered.insert(action.task.to_string())
+            }
+            What::ActionProposed { action, .. } | What::ActionWithheld { action, .. } => {
+                self.unanswered.contains(&action.task.to_string())
+            }
+            _ => false,
+        }
+    }
+
+    fn note_answer(&mut self, seen: &Observation) {
+        if let Seen::ActionOutcome(ended) = &seen.seen
+            && let Some(state) = self.state.record.actions.get(&ended.action)
+        {
+            self.unanswered.remove(&state.action.task.to_string());
         }
     }
 

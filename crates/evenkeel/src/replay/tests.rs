@@ -25,6 +25,8 @@ struct World {
     journal: MemoryJournal,
     recorder: Option<Recorder>,
     now: Timestamp,
+    /// Whether actions are performed a step later.
+    answers: bool,
 }
 
 const WHOLE: Stretch = Stretch {
@@ -70,6 +72,7 @@ impl World {
             journal: MemoryJournal::new(),
             recorder: None,
             now: at(0),
+            answers: false,
         };
         world.start();
         world
@@ -134,7 +137,16 @@ impl World {
         });
         self.step(from, &[start, waits(from, false)]);
         for second in from + 1..from + 30 {
-            self.step(second, &[waits(from, true)]);
+            let mut seen = vec![waits(from, true)];
+            let requested = self.state.record.to_perform().next();
+            if let Some(action) = requested.filter(|_| self.answers) {
+                seen.push(Seen::ActionOutcome(ActionOutcome {
+                    action: action.id,
+                    outcome: Outcome::NothingToDo("it was gone".into()),
+                    evidence: None,
+                }));
+            }
+            self.step(second, &seen);
         }
         for second in from + 30..from + 200 {
             self.step(second, &[waits(from, false)]);
@@ -330,19 +342,8 @@ async fn watching_instead_of_acting_says_whose_effects_were_seen() {
 #[tokio::test]
 async fn the_same_policy_tells_the_same_although_its_numbers_are_its_own() {
     let mut world = World::new(Mode::Act);
+    world.answers = true;
     world.outage(10);
-    let requested = world
-        .state
-        .record
-        .to_perform()
-        .next()
-        .map(|action| action.id);
-    let ended = Seen::ActionOutcome(ActionOutcome {
-        action: requested.unwrap(),
-        outcome: Outcome::NothingToDo("it was gone".into()),
-        evidence: None,
-    });
-    world.step(211, &[ended]);
     world.stop().await;
     let told = world.otherwise(Mode::Act);
     assert_eq!(told.tellings.turns, [], "{}", told.text());
