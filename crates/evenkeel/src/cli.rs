@@ -245,8 +245,12 @@ fn serve(config: Config) -> Outcome {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| format!("no threads can be started: {error}"))?;
     let served = runtime.block_on(crate::serve::serve(config, |addresses| {
-        say(&format!("public page: http://{}/\n", addresses.page));
-        say(&format!("operator page: http://{}/\n", addresses.operator));
+        let (page, operator) = (addresses.page_scheme, addresses.operator_scheme);
+        say(&format!("public page: {page}://{}/\n", addresses.page));
+        say(&format!(
+            "operator page: {operator}://{}/\n",
+            addresses.operator
+        ));
         if let Some(metrics) = addresses.metrics {
             say(&format!("metrics: http://{metrics}/metrics\n"));
         }

@@ -37,6 +37,8 @@ use evenkeel_guards::locks::DatabaseSpec;
 use evenkeel_guards::readiness::ReadinessSpec;
 use toml::de::DeTable;
 
+use crate::web::tls::TlsFiles;
+
 pub use guide::{commented, reference};
 pub use jobs::{Job, Launch};
 pub use people::{Account, MailServer, MailTls, Person};
@@ -60,8 +62,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The public page.
     pub page: Page,
-    /// Where the operator's pages listen.
-    pub operator_listen: SocketAddr,
+    /// The operator's pages.
+    pub operator: Operator,
     /// Who is called.
     pub pager: Option<Pager>,
     /// How long entries of a kind stay in the journal.
@@ -99,6 +101,19 @@ pub struct Page {
     pub name: String,
     /// Its address for customers.
     pub url: Option<String>,
+    /// Its certificate, where it has one.
+    pub tls: Option<TlsFiles>,
+}
+
+/// The operator's pages.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// Where they listen.
+    pub listen: SocketAddr,
+    /// Their address for operators.
+    pub url: Option<String>,
+    /// Their certificate, where they have one.
+    pub tls: Option<TlsFiles>,
 }
 
 /// Who is called.
@@ -265,7 +280,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         .path(report, "data_dir", Kind::Folder)
         .map_or_else(|| report.folder.join("evenkeel-data"), |at| at.value);
     let page = program::page(&mut root, report);
-    let operator_listen = program::operator(&mut root, report, page.listen);
+    let operator = program::operator(&mut root, report, page.listen);
     let pager = program::pager(&mut root, report);
     let incidents = program::incidents(&mut root, report);
     let keep_for = program::retention(&mut root, report);
@@ -325,7 +340,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         file: file.to_owned(),
         data_dir,
         page,
-        operator_listen,
+        operator,
         pager,
         keep_for,
         recorder,

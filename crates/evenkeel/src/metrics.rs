@@ -28,6 +28,7 @@ use tokio::sync::watch;
 
 use crate::pump::meters::Meters;
 use crate::pump::published::Published;
+use crate::web::tls::Tls;
 use text::Text;
 
 /// What metrics are made from.
@@ -41,6 +42,8 @@ pub struct Source {
     pub meters: Arc<Meters>,
     /// The way into the pump's queue.
     pub outlet: Outlet,
+    /// The certificates of our listeners, by the listener's name.
+    pub certificates: Vec<(&'static str, Arc<Tls>)>,
 }
 
 impl Source {

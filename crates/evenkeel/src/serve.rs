@@ -39,7 +39,9 @@ use crate::pump::{Pace, Parts, Pump};
 use crate::quiet;
 use crate::recorder::{self, Recorder};
 use crate::web::operator::{Console, Places};
-use crate::web::serving::{Bounds, serve as serve_pages};
+use crate::web::serving::{Bounds, serve as serve_pages, serve_over};
+use crate::web::operator::Console;
+use crate::web::tls::{Tls, TlsError};
 use crate::web::{Site, operator, public};
 
 /// A server that did not start.
@@ -64,6 +66,9 @@ pub enum ServeError {
     /// The webhook cannot be used.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Mail cannot be sent.
     #[error(transparent)]
     Mail(#[from] MailError),
@@ -93,6 +98,10 @@ pub struct Addresses {
     pub operator: SocketAddr,
     /// Metrics, where they are wanted.
     pub metrics: Option<SocketAddr>,
+    /// `https` where the public page speaks TLS, else `http`.
+    pub page_scheme: &'static str,
+    /// The same of the operator's pages.
+    pub operator_scheme: &'static str,
 }
 
 /// Serves until told to stop; calls `up` once everything answers.
@@ -120,7 +129,10 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     pump.record_with(recorder(&config, policy.clone()));
     let socket = Socket::make(&config.control_socket())?;
     let page = listen(config.page.listen, "page").await?;
-    let operators = listen(config.operator_listen, "operator").await?;
+    let operators = listen(config.operator.listen, "operator").await?;
+    let [page_tls, operator_tls] = [&config.page.tls, &config.operator.tls]
+        .map(|files| files.as_ref().map(Tls::load).transpose());
+    let (page_tls, operator_tls) = (page_tls?.map(Arc::new), operator_tls?.map(Arc::new));
     let metrics = match config.metrics_listen {
         Some(address) => Some(listen(address, "metrics").await?),
         None => None,
@@ -132,6 +144,8 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
             Some(listener) => Some(listener.local_addr()?),
             None => None,
         },
+        page_scheme: scheme(&page_tls),
+        operator_scheme: scheme(&operator_tls),
     };
     let channels = channels(&config, &handle, addresses)?;
 
@@ -146,6 +160,10 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         policy: policy.clone(),
         meters: handle.meters.clone(),
         outlet: handle.outlet.clone(),
+        certificates: [("page", &page_tls), ("operator", &operator_tls)]
+            .into_iter()
+            .filter_map(|(name, tls)| Some((name, tls.clone()?)))
+            .collect(),
     };
     let access = Access::new(&config.data_dir, &handle.outlet);
     let control = Control {
@@ -156,14 +174,21 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     };
     let (stop, stopped) = watch::channel(false);
     let bounds = Bounds::default();
-    let pages = tokio::spawn(serve_pages(
+    let keepers: Vec<_> = [&page_tls, &operator_tls]
+        .into_iter()
+        .flatten()
+        .map(|tls| tokio::spawn(tls.clone().keep(stopped.clone())))
+        .collect();
+    let pages = tokio::spawn(serve_over(
         page,
+        page_tls.clone(),
         public::router(site.clone()),
         bounds,
         stopped.clone(),
     ));
-    let operator_pages = tokio::spawn(serve_pages(
+    let operator_pages = tokio::spawn(serve_over(
         operators,
+        operator_tls.clone(),
         operator::router(Console::new(
             site,
             access.clone(),
@@ -208,7 +233,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         tracing::error!(%error, "the pump did not end as it should");
     }
     let listeners = [pages, operator_pages, control].into_iter();
-    for task in listeners.chain(metric_pages) {
+    for task in listeners.chain(metric_pages).chain(keepers) {
         if let Err(error) = task.await {
             tracing::error!(%error, "a listener did not end as it should");
         }
@@ -275,6 +300,10 @@ fn guards(config: &Config) -> Result<Vec<Arc<dyn Guard>>, ServeError> {
     Ok(guards)
 }
 
+fn scheme(tls: &Option<Arc<Tls>>) -> &'static str {
+    if tls.is_some() { "https" } else { "http" }
+}
+
 async fn listen(address: SocketAddr, section: &'static str) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .await
@@ -290,7 +319,10 @@ fn channels(
     handle: &crate::pump::Handle,
     addresses: Addresses,
 ) -> Result<Channels, ServeError> {
-    let page = format!("http://{}", addresses.operator);
+    let page = match &config.operator.url {
+        Some(url) => url.clone(),
+        None => format!("{}://{}", addresses.operator_scheme, addresses.operator),
+    };
     let webhook = |pager: &Pager| -> Result<Arc<dyn Channel>, WebhookError> {
         Ok(Arc::new(Webhook::new(Settings {
             url: pager.url.clone(),

@@ -15,6 +15,7 @@ pub mod operator;
 pub mod public;
 pub mod serving;
 mod shape;
+pub mod tls;
 pub mod words;
 
 use std::path::PathBuf;

@@ -8,10 +8,11 @@ use std::time::Duration;
 use evenkeel_core::event::What;
 use evenkeel_core::policy::IncidentPolicy;
 
+use super::listeners::tls_files;
 use super::reader::{At, Report, Section};
 use super::secrets::secret;
 use super::settings::Kind;
-use super::{Log, Page, Pager};
+use super::{Log, Operator, Page, Pager};
 
 fn address(
     section: &mut Section<'_>,
@@ -51,34 +52,43 @@ pub(super) fn page(root: &mut Section<'_>, report: &mut Report<'_>) -> Page {
     let mut section = root.below_root(report, "page");
     let listen = address(&mut section, report, ([127, 0, 0, 1], 8080)).value;
     let name = section.text(report, "name");
-    let url = section.text(report, "url");
-    if let Some(url) = &url
-        && !url.value.starts_with("https://")
-        && !url.value.starts_with("http://")
-    {
-        report.error(&url.at, "`url` has to begin with https:// or http://");
-    }
+    let url = link(&mut section, report);
+    let tls = tls_files(&mut section, report);
     section.finish(report);
     Page {
+        tls,
         listen,
         name: name.map_or_else(|| "Service".into(), |at| at.value),
-        url: url.map(|at| at.value),
+        url,
     }
+}
+
+/// An address for links.
+fn link(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<String> {
+    let url = section.text(report, "url")?;
+    if !url.value.starts_with("https://") && !url.value.starts_with("http://") {
+        report.error(&url.at, "`url` has to begin with https:// or http://");
+    }
+    Some(url.value)
 }
 
 pub(super) fn operator(
     root: &mut Section<'_>,
     report: &mut Report<'_>,
     page: SocketAddr,
-) -> SocketAddr {
+) -> Operator {
     let mut section = root.below_root(report, "operator");
+    let url = link(&mut section, report);
+    let wants_tls = section.has("certificate_file") || section.has("key_file");
+    let tls = tls_files(&mut section, report);
     let listen = address(&mut section, report, ([127, 0, 0, 1], 8081));
-    if !listen.value.ip().is_loopback() {
+    if !listen.value.ip().is_loopback() && !wants_tls {
         report.error(
             &listen.at,
             format!(
-                "the operator's pages show queries and evidence and listen on loopback only; write \
-                 listen = \"127.0.0.1:{}\" and reach them through an SSH tunnel",
+                "without TLS the operator's pages listen on loopback only: passwords and evidence would \
+                 cross the network in the clear; write listen = \"127.0.0.1:{}\" and reach them through \
+                 an SSH tunnel, or give `certificate_file` and `key_file`",
                 listen.value.port()
             ),
         );
@@ -98,7 +108,11 @@ pub(super) fn operator(
         );
     }
     section.finish(report);
-    listen.value
+    Operator {
+        listen: listen.value,
+        url,
+        tls,
+    }
 }
 
 pub(super) fn pager(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Pager> {

@@ -173,12 +173,17 @@ settings! {
         "data_dir" Folder "\"evenkeel-data\"" "\"/var/lib/evenkeel\"" "Where journal, runs, evidence and the control socket are. One Evenkeel at a time holds it.";
     }
     "page" {
-        "listen" Address "\"127.0.0.1:8080\"" "\"0.0.0.0:8080\"" "Where the page listens; port 0 takes a free one. Put it behind your TLS proxy, on another host name than the service.";
+        "listen" Address "\"127.0.0.1:8080\"" "\"0.0.0.0:8080\"" "Where the page listens; port 0 takes a free one. Put it behind your TLS proxy or give it a certificate, on another host name than the service.";
         "name" Text "\"Service\"" "\"Back office\"" "The name of the service, as customers know it.";
         "url" Text "-" "\"https://status.example.com\"" "The address customers use, for links.";
+        "certificate_file" Folder "-" "\"status.pem\"" "The certificate and those between it and the authority (PEM): then the page speaks TLS. Read again when it changes, and on SIGHUP.";
+        "key_file" Folder "-" "\"status-key.pem\"" "The certificate's key (PEM, without a password), readable by Evenkeel only.";
     }
     "operator" {
-        "listen" Address "\"127.0.0.1:8081\"" "\"127.0.0.1:8081\"" "Where the operator's pages listen; loopback only (use an SSH tunnel).";
+        "listen" Address "\"127.0.0.1:8081\"" "\"127.0.0.1:8081\"" "Where the operator's pages listen; without a certificate loopback only (use an SSH tunnel).";
+        "url" Text "-" "\"https://evenkeel.example.com:8443\"" "The address operators use, for links in calls to people.";
+        "certificate_file" Folder "-" "\"operator.pem\"" "As for the page. With it the pages may listen on other addresses than loopback.";
+        "key_file" Folder "-" "\"operator-key.pem\"" "The certificate's key.";
     }
     "pager" {
         "url" Text "-" "\"https://pager.example.com/hook\"" "The webhook. Without it, pages stand in the log and on the operator's page.";

@@ -105,6 +105,8 @@ fn every_example_of_the_table_is_accepted() {
             let other_way = [
                 "url_file",
                 "webhook_url_file",
+                "certificate_file",
+                "key_file",
                 "identity_file",
                 "replica",
                 "ca_file",

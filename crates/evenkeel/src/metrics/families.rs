@@ -67,6 +67,7 @@ families! {
     "evenkeel_messages_under_way" Gauge "Messages that are being delivered.";
     "evenkeel_messages_failed_total" Counter "Messages that could not be delivered.";
     "evenkeel_blind" Gauge "Subjects that cannot be seen: nothing is decided about them.";
+    "evenkeel_certificate_expires_timestamp_seconds" Gauge "When the certificate of a listener of ours ends, Unix time; label listener.";
     "evenkeel_metrics_series_left_out" Gauge "Series left out of this answer because there were too many of one metric.";
     "process_cpu_seconds_total" Counter "CPU time Evenkeel itself has used, user and system.";
     "process_resident_memory_bytes" Gauge "Memory Evenkeel itself has in RAM.";

@@ -48,6 +48,17 @@ pub(super) fn write(source: &Source, published: &Published, text: &mut Text) {
     let blind = record.findings.keys();
     let blind = blind.filter(|key| key.kind == FindingKind::Blind).count();
     text.put("evenkeel_blind", &[], count(blind));
+    for (listener, tls) in &source.certificates {
+        if let Some(ends_at) = tls.ends_at() {
+            let ends_at = ends_at.as_duration().as_secs_f64();
+            let labels = [("listener", *listener)];
+            text.put(
+                "evenkeel_certificate_expires_timestamp_seconds",
+                &labels,
+                ends_at,
+            );
+        }
+    }
     process(text);
 }
 

@@ -99,7 +99,20 @@ fn everything() -> Source {
         policy: Arc::new(policy),
         meters: Arc::default(),
         outlet: Outlet::new("pump".into(), mpsc::channel(4).0),
+        certificates: vec![("page", certificate())],
     }
+}
+
+fn certificate() -> Arc<Tls> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let files = crate::web::tls::TlsFiles {
+        certificate: folder.path().join("certificate.pem"),
+        key: folder.path().join("key.pem"),
+    };
+    std::fs::write(&files.certificate, made.cert.pem()).expect("written");
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("written");
+    Arc::new(Tls::load(&files).expect("a good certificate"))
 }
 
 fn held_incident() -> What {

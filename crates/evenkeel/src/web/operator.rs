@@ -5,7 +5,7 @@
 //! pressed; what it did, on the page it leads back to. Every page works without script;
 //! with it, pages renew themselves ([`live`]).
 //!
-//! Loopback only, and only under a loopback name: a page elsewhere cannot reach them
+//! Without TLS loopback only, and only under a loopback name: a page elsewhere cannot reach them
 //! through the reader's browser (DNS rebinding). Lists are bounded, and say how many more
 //! there are.
 
@@ -42,6 +42,7 @@ use tokio::sync::Semaphore;
 use super::{FAVICON, Site, Style};
 use crate::access::Access;
 use crate::pump::orders::OrderDesk;
+use crate::web::serving::Peer;
 use gate::Desk;
 
 static STYLE: LazyLock<Style> = LazyLock::new(|| {
@@ -169,7 +170,9 @@ async fn only_under_a_loopback_name(request: Request, next: Next) -> Response {
         || name
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback());
-    if loopback {
+    // Under TLS the certificate says which names are ours, and browsers hold to it.
+    let peer = request.extensions().get::<Peer>();
+    if loopback || peer.is_some_and(|peer| peer.is_encrypted) {
         next.run(request).await
     } else {
         let why = "These pages answer under localhost or 127.0.0.1 only; use an SSH tunnel.\n";

@@ -3,6 +3,7 @@
 //! | what | bound | at the bound |
 //! |---|---|---|
 //! | connections | [`Bounds::connections`] | further ones wait in the kernel's queue |
+//! | a TLS handshake | [`Bounds::head_time`] | the connection is closed |
 //! | a request's head | [`Bounds::head_bytes`], within [`Bounds::head_time`] | 431, or the connection is closed |
 //! | a connection, slow readers included | [`Bounds::life`] | it is closed |
 //! | a request's body | the router's own limit | 413 |
@@ -23,9 +24,12 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+
+use super::tls::Tls;
 
 /// Who is at the other end of a connection, as the kernel says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,8 +110,18 @@ impl Default for Bounds {
 }
 
 /// Serves until `stop` turns true; connections that are open then have a second to end.
-pub async fn serve<L>(
+pub async fn serve<L>(listener: L, router: Router, bounds: Bounds, stop: watch::Receiver<bool>)
+where
+    L: Listener,
+    L::Io: HasPeer,
+{
+    serve_over(listener, None, router, bounds, stop).await;
+}
+
+/// The same, over TLS where there is some.
+pub async fn serve_over<L>(
     mut listener: L,
+    tls: Option<Arc<Tls>>,
     router: Router,
     bounds: Bounds,
     mut stop: watch::Receiver<bool>,
@@ -128,25 +142,43 @@ pub async fn serve<L>(
             accepted = accepted => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        let service = Told {
-            peer: io.peer(),
-            inner: TowerToHyperService::new(router.clone()),
-        };
+        let mut peer = io.peer();
+        let router = router.clone();
+        let acceptor = tls.as_ref().map(|tls| tls.acceptor());
         connections.spawn(async move {
             let _permit = permit;
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(bounds.head_time)
-                .max_buf_size(bounds.head_bytes)
-                .serve_connection(TokioIo::new(io), service);
-            // What ends a connection early is the client's affair.
-            let _ended = tokio::time::timeout(bounds.life, connection).await;
+            let Some(acceptor) = acceptor else {
+                return answer(io, peer, router, bounds).await;
+            };
+            let handshake = tokio::time::timeout(bounds.head_time, acceptor.accept(io));
+            if let Ok(Ok(io)) = handshake.await {
+                peer.is_encrypted = true;
+                answer(io, peer, router, bounds).await;
+            }
         });
     }
     let _ended = tokio::time::timeout(Duration::from_secs(1), async {
         while connections.join_next().await.is_some() {}
     })
     .await;
+}
+
+/// Answers what comes over one connection, until it ends or its life is over.
+async fn answer<Io>(io: Io, peer: Peer, router: Router, bounds: Bounds)
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = Told {
+        peer,
+        inner: TowerToHyperService::new(router),
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head_time)
+        .max_buf_size(bounds.head_bytes)
+        .serve_connection(TokioIo::new(io), service);
+    // What ends a connection early is the client's affair.
+    let _ended = tokio::time::timeout(bounds.life, connection).await;
 }
 
 #[cfg(test)]
@@ -165,7 +197,7 @@ mod tests {
         (address, stop)
     }
 
-    async fn answer(to: &mut TcpStream) -> String {
+    async fn read_all(to: &mut TcpStream) -> String {
         let mut text = String::new();
         let read = to.read_to_string(&mut text);
         let read = tokio::time::timeout(Duration::from_secs(20), read).await;
@@ -185,7 +217,7 @@ mod tests {
         .await;
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
-        assert!(!answer(&mut slow).await.contains("here"));
+        assert!(!read_all(&mut slow).await.contains("here"));
     }
 
     #[tokio::test]
@@ -195,7 +227,7 @@ mod tests {
         let long = format!("GET / HTTP/1.1\r\nx: {}\r\n", "x".repeat(64 << 10));
         // The server may hang up before all of it is sent.
         let _refused = client.write_all(long.as_bytes()).await;
-        let said = answer(&mut client).await;
+        let said = read_all(&mut client).await;
         assert!(!said.contains("here"), "{said}");
     }
 
@@ -211,6 +243,6 @@ mod tests {
         let mut second = TcpStream::connect(address).await.unwrap();
         second.write_all(ASK.as_bytes()).await.unwrap();
         // Answered once the idle one was put out.
-        assert!(answer(&mut second).await.contains("here"));
+        assert!(read_all(&mut second).await.contains("here"));
     }
 }
