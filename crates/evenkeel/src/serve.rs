@@ -40,7 +40,6 @@ use crate::quiet;
 use crate::recorder::{self, Recorder};
 use crate::web::operator::{Console, Places};
 use crate::web::serving::{Bounds, serve as serve_pages, serve_over};
-use crate::web::operator::Console;
 use crate::web::tls::{Tls, TlsError};
 use crate::web::{Site, operator, public};
 
