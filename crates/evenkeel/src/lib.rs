@@ -15,4 +15,5 @@ pub mod recorder;
 pub mod replay;
 pub mod report;
 pub mod serve;
+pub mod survey;
 pub mod web;

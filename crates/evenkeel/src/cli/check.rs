@@ -12,13 +12,19 @@ use super::Outcome;
 use super::people::{self, First};
 use super::print::{self, note, say};
 use crate::config::{Config, ConfigError, Problem, commented};
+use crate::survey;
 
 /// How long one database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn init(file: &Path, stdout: bool, first: &First, json: bool) -> Outcome {
+    let text = || {
+        let timers = survey::timers_of_this_host();
+        let found = survey::look(Path::new("/"), timers.as_deref());
+        commented() + &found.suggestions()
+    };
     if stdout {
-        say(&commented());
+        say(&text());
         return Ok(ExitCode::SUCCESS);
     }
     let made = std::fs::File::create_new(file);
@@ -29,7 +35,7 @@ pub(super) fn init(file: &Path, stdout: bool, first: &First, json: bool) -> Outc
         ),
         _ => format!("{} cannot be written: {error}", file.display()),
     })?;
-    made.write_all(commented().as_bytes())
+    made.write_all(text().as_bytes())
         .map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
     drop(made);
     let operator = people::first(file, first).map_err(|why| {
@@ -43,7 +49,8 @@ pub(super) fn init(file: &Path, stdout: bool, first: &First, json: bool) -> Outc
         return Ok(ExitCode::SUCCESS);
     }
     say(&format!(
-        "Wrote {0}. It only watches. Next: name your functions, database and jobs in it, then\n\
+        "Wrote {0}. It only watches. What was found on this host stands at its end,\n\
+         commented out. Next: name your functions, database and jobs in it, then\n\
          \n    evenkeel check\n    evenkeel serve\n",
         file.display()
     ));
