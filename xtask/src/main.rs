@@ -34,6 +34,7 @@ cargo xtask COMMAND: build, try and check Evenkeel.
     --list            name the stages
   setup             find what is missing, and install it with apt where allowed
   sim -- SEED       run one simulated world again (other arguments pass through)
+  bench [NAMES]     what Evenkeel costs, as ratios against peers in one run
   docs              write docs/reference again, and check every link
   tidy              check the rules of the tree (sizes, names, directions)
 
@@ -60,9 +61,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// `demo` and `sim` hand `--help` on to the program they start.
+/// `demo`, `sim` and `bench` hand `--help` on to the program they start.
 fn asks_for_help(command: &str, rest: &[String]) -> bool {
-    !matches!(command, "demo" | "sim") && rest.iter().any(|a| a == "--help" || a == "-h")
+    !matches!(command, "demo" | "sim" | "bench") && rest.iter().any(|a| a == "--help" || a == "-h")
 }
 
 fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode, String> {
@@ -80,6 +81,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<ExitCode, String> {
         "test" => test::command(&workspace, rest),
         "demo" => programs::demo(&workspace, rest),
         "sim" => programs::sim(&workspace, rest),
+        "bench" => programs::bench(&workspace, rest),
         "docs" => takes_none(docs::command(&workspace)),
         "tidy" => takes_none(tidy::command(&workspace)),
         other => Err(format!(

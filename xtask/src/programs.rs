@@ -50,6 +50,25 @@ pub(crate) fn demo(workspace: &Workspace, rest: &[String]) -> Result<ExitCode, S
     become_program(drill.arg("demo").args(after_dashes))
 }
 
+/// Compiled for speed: a debug build would measure the compiler.
+pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<ExitCode, String> {
+    versions::check_rust(workspace)?;
+    setup::ready_for_benches(workspace)?;
+    let packages = [
+        "--package",
+        "evenkeel-bench",
+        "--package",
+        "evenkeel",
+        "--bins",
+    ];
+    build(workspace, &[&["--release"], &packages[..]].concat())?;
+    let folder = workspace.target_dir().join("release");
+    let mut bench = workspace.program(folder.join("evenkeel-bench"));
+    let after_dashes = rest.iter().skip_while(|a| *a == "--");
+    let kept = workspace.target_dir().join("bench.json");
+    become_program(bench.arg("--json").arg(kept).args(after_dashes))
+}
+
 pub(crate) fn sim(workspace: &Workspace, rest: &[String]) -> Result<ExitCode, String> {
     versions::check_rust(workspace)?;
     build(workspace, &["--package", "evenkeel-sim"])?;

@@ -77,6 +77,40 @@ const NEEDS: &[Need] = &[
     },
 ];
 
+/// What only the benches need beside: their peers.
+const PEERS: &[Need] = &[
+    Need {
+        what: "nginx",
+        why: "the peer of pings",
+        packages: &["nginx-light"],
+        missing: || missing_program("nginx"),
+    },
+    Need {
+        what: "Prometheus",
+        why: "the peer of checks",
+        packages: &["prometheus"],
+        missing: || missing_program("prometheus"),
+    },
+    Need {
+        what: "Prometheus' blackbox exporter",
+        why: "the peer of checks",
+        packages: &["prometheus-blackbox-exporter"],
+        missing: || missing_program("prometheus-blackbox-exporter"),
+    },
+];
+
+fn missing_program(name: &str) -> Option<String> {
+    run::on_path(&[name])
+        .is_none()
+        .then(|| "not on PATH".to_owned())
+}
+
+/// Makes the machine ready for benches.
+pub(crate) fn ready_for_benches(workspace: &Workspace) -> Result<(), String> {
+    rust_tools(workspace)?;
+    packages_of(PEERS)
+}
+
 pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode, String> {
     ready(workspace)?;
     println!("Everything the demo and the tests need is here.");
@@ -86,12 +120,12 @@ pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode, String> {
 /// Makes the machine ready, or says what a person has to do.
 pub(crate) fn ready(workspace: &Workspace) -> Result<(), String> {
     rust_tools(workspace)?;
-    system_packages()?;
+    packages_of(NEEDS)?;
     playwright(workspace)
 }
 
-fn system_packages() -> Result<(), String> {
-    let missing = look();
+fn packages_of(needs: &'static [Need]) -> Result<(), String> {
+    let missing = look(needs);
     if missing.is_empty() {
         return Ok(());
     }
@@ -110,7 +144,7 @@ fn system_packages() -> Result<(), String> {
     if !packages.is_empty() {
         apt::install(&packages)?;
     }
-    let still: Vec<String> = look()
+    let still: Vec<String> = look(needs)
         .iter()
         .map(|(need, found)| format!("{}: {found}", need.what))
         .collect();
@@ -124,8 +158,8 @@ fn system_packages() -> Result<(), String> {
     ))
 }
 
-fn look() -> Vec<(&'static Need, String)> {
-    NEEDS
+fn look(needs: &'static [Need]) -> Vec<(&'static Need, String)> {
+    needs
         .iter()
         .filter_map(|need| Some((need, (need.missing)()?)))
         .collect()

@@ -27,6 +27,7 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ),
     ("evenkeel-sim", &["evenkeel-core", "evenkeel-journal"]),
     ("evenkeel-drill", &[]),
+    ("evenkeel-bench", &["evenkeel-core", "evenkeel-journal"]),
     ("backoffice", &[]),
     ("xtask", &[]),
 ];
