@@ -27,7 +27,10 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ),
     ("evenkeel-sim", &["evenkeel-core", "evenkeel-journal"]),
     ("evenkeel-drill", &[]),
-    ("evenkeel-bench", &["evenkeel-core", "evenkeel-journal"]),
+    (
+        "evenkeel-bench",
+        &["evenkeel-core", "evenkeel-journal", "evenkeel-drill"],
+    ),
     ("backoffice", &[]),
     ("xtask", &[]),
 ];
