@@ -15,6 +15,7 @@ mod people;
 mod print;
 mod replay;
 mod run;
+mod source;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ use evenkeel_core::Timestamp;
 
 use crate::config::{Config, DEFAULT_FILE};
 use print::say;
+use source::{Remote, Source};
 
 /// Keeps a business service up through the failures that take such services down, and
 /// tells its customers the truth when it cannot.
@@ -40,6 +42,24 @@ pub struct Arguments {
     /// Print JSON, for machines.
     #[arg(long, global = true)]
     json: bool,
+    /// Ask an Evenkeel on another host, through its HTTP API: https://HOST:8081.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "EVENKEEL_SERVER",
+        hide_env_values = true
+    )]
+    server: Option<String>,
+    /// A file with the token for it.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "EVENKEEL_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    token_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -186,9 +206,23 @@ fn dispatch(arguments: Arguments) -> Outcome {
     let Arguments {
         config: file,
         json,
+        server,
+        token_file,
         command,
     } = arguments;
     let load = || Config::load(&file).map_err(|error| error.to_string());
+    // A list on this host, where another host's was meant, would be a bad surprise.
+    let here = || match &server {
+        Some(_) => Err(
+            "this works on the host where Evenkeel runs: leave --server (or EVENKEEL_SERVER) out"
+                .to_owned(),
+        ),
+        None => load(),
+    };
+    let source = || match &server {
+        Some(server) => Remote::new(server, token_file.as_deref()).map(Source::There),
+        None => load().map(|config| Source::Here(Box::new(config))),
+    };
     match command {
         Command::Init {
             stdout,
@@ -204,27 +238,27 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Check { offline } => check::check(&file, offline, json),
         Command::Serve => serve(load()?),
         Command::Run(run) => run::run(&file, run),
-        Command::Status => listing::status(&load()?, json),
-        Command::Incidents { id } => listing::incidents(&load()?, id.as_deref(), json),
-        Command::Runs { run } => listing::runs(&load()?, run.as_deref(), json),
-        Command::Locks => listing::locks(&load()?, json),
-        Command::Checks { command } => checks::checks(&load()?, command, json),
-        Command::Start { job } => orders::start(&load()?, &job, json),
+        Command::Status => listing::status(&source()?, json),
+        Command::Incidents { id } => listing::incidents(&source()?, id.as_deref(), json),
+        Command::Runs { run } => listing::runs(&source()?, run.as_deref(), json),
+        Command::Locks => listing::locks(&source()?, json),
+        Command::Checks { command } => checks::checks(&source()?, command, json),
+        Command::Start { job } => orders::start(&source()?, &job, json),
         Command::Approve { action, lift } => {
-            orders::approve(&load()?, action.as_deref(), lift.as_deref(), json)
+            orders::approve(&source()?, action.as_deref(), lift.as_deref(), json)
         }
         Command::Refuse { action, reason } => {
-            orders::refuse(&load()?, &action, reason.reason, json)
+            orders::refuse(&source()?, &action, reason.reason, json)
         }
-        Command::HoldActions(reason) => orders::hold(&load()?, reason.reason, json),
-        Command::ReleaseActions(reason) => orders::release(&load()?, reason.reason, json),
-        Command::Acknowledge { incident } => orders::acknowledge(&load()?, &incident, json),
-        Command::People(command) => people::people(&load()?, command, json),
-        Command::Token(command) => people::token(&load()?, command, json),
-        Command::Journal(command) => journal::journal(&load()?, command, json),
+        Command::HoldActions(reason) => orders::hold(&source()?, reason.reason, json),
+        Command::ReleaseActions(reason) => orders::release(&source()?, reason.reason, json),
+        Command::Acknowledge { incident } => orders::acknowledge(&source()?, &incident, json),
+        Command::People(command) => people::people(&here()?, command, json),
+        Command::Token(command) => people::token(&here()?, command, json),
+        Command::Journal(command) => journal::journal(&source()?, command, json),
         Command::Replay(arguments) => replay::replay(&load()?, arguments, json),
         Command::Evidence { id, item } => {
-            listing::evidence(&load()?, id.as_deref(), item.as_deref(), json)
+            listing::evidence(&source()?, id.as_deref(), item.as_deref(), json)
         }
         Command::Drill { arguments } => drill(&arguments),
         Command::Completions { shell } => {

@@ -7,18 +7,21 @@ use std::collections::BTreeMap;
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::Mode;
-use evenkeel_core::ids::{CheckId, ComponentId, IncidentId, RunId};
+use evenkeel_core::ids::{CheckId, ComponentId, HeartbeatId, IncidentId, ReadinessId, RunId};
 use evenkeel_core::incident::{Incident, IncidentStatus};
 use evenkeel_core::observation::{CheckResult, LockWaits, RunProgress};
-use evenkeel_core::policy::Policy;
+use evenkeel_core::policy::{Policy, ReadinessPolicy};
 use evenkeel_core::record::{
-    ActionState, Held, MessageState, OpenFinding, Phase, Record, RunState,
+    ActionState, HeartbeatState, Held, MessageState, OpenFinding, Phase, Record, RunState,
 };
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
+use evenkeel_journal::{Entry, codec};
 use serde::{Deserialize, Serialize};
 
+use crate::pump::board::Point;
 use crate::pump::published::Published;
+use crate::web::account;
 
 /// How things are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -103,6 +106,9 @@ pub struct CheckReport {
     pub components: Vec<ComponentId>,
     /// How it went last; none before it was made.
     pub last: Option<LastResult>,
+    /// The newest results, oldest first.
+    #[serde(default)]
+    pub points: Vec<Point>,
 }
 
 /// The last result of a check.
@@ -113,6 +119,88 @@ pub struct LastResult {
     /// How it went.
     #[serde(flatten)]
     pub result: CheckResult,
+}
+
+/// Where a heartbeat stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HeartbeatReport {
+    /// Which.
+    pub id: HeartbeatId,
+    /// What it is called.
+    pub name: String,
+    /// `up`, `down`, `paused` or `unknown`.
+    pub status: String,
+    /// When it was last heard of at all.
+    pub last_signal_at: Option<Timestamp>,
+    /// When a run last ended, well or not.
+    pub last_ping_at: Option<Timestamp>,
+    /// When one last ended well.
+    pub last_success_at: Option<Timestamp>,
+    /// When the next end of a run is due.
+    pub due_at: Option<Timestamp>,
+    /// Runs that began and have not ended.
+    pub running: usize,
+}
+
+/// Where a readiness stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReadinessReport {
+    /// Which.
+    pub id: ReadinessId,
+    /// What it is called.
+    pub name: String,
+    /// When it has to hold, where it is asked for now.
+    pub due_at: Option<Timestamp>,
+    /// Whether that is the rehearsal.
+    pub rehearsal: bool,
+    /// The newest time it had to hold and did.
+    pub last_held: Option<Timestamp>,
+    /// What is missing, where it is found not to hold: why.
+    pub missing: Vec<String>,
+}
+
+/// A page of the journal.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct JournalReport {
+    /// Entries, newest first.
+    pub entries: Vec<Shown>,
+    /// Where to go on for earlier ones.
+    pub earlier: Option<u64>,
+}
+
+/// An entry of the journal.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Shown {
+    /// Its revision.
+    pub revision: u64,
+    /// When it was written.
+    pub at: String,
+    /// Its kind.
+    pub kind: String,
+    /// The version of its kind's shape.
+    pub version: u16,
+    /// The hash of the chain up to it.
+    pub hash: String,
+    /// As it is written.
+    pub body: serde_json::Value,
+    /// What it means.
+    pub sentence: Option<String>,
+}
+
+impl Shown {
+    /// An entry, read.
+    pub fn of(entry: &Entry) -> Self {
+        let event = codec::decode(entry).ok().flatten();
+        Self {
+            revision: entry.revision.0,
+            at: entry.at.to_string(),
+            kind: entry.kind.clone(),
+            version: entry.version,
+            hash: entry.hash.to_string(),
+            body: serde_json::from_slice(&entry.body).unwrap_or_default(),
+            sentence: event.map(|event| account::sentence(&event.what)),
+        }
+    }
 }
 
 /// What is granted for one kind of action on one job or database.
@@ -249,19 +337,68 @@ pub fn locks(live: &Published) -> Vec<LockReport> {
         .collect()
 }
 
-/// How each check went last, by name.
+/// Every check of the configuration, and how it went lately.
 pub fn checks(policy: &Policy, live: &Published) -> Vec<CheckReport> {
     let checks = policy.checks.iter();
-    let report = checks.map(|(id, check)| CheckReport {
-        id: id.clone(),
-        name: check.name.clone(),
-        components: check.components.clone(),
-        last: live.checks.of(id).map(|history| LastResult {
-            at: history.at,
-            result: history.last,
-        }),
+    let report = checks.map(|(id, check)| {
+        let history = live.checks.of(id);
+        CheckReport {
+            id: id.clone(),
+            name: check.name.clone(),
+            components: check.components.clone(),
+            last: history.as_ref().map(|history| LastResult {
+                at: history.at,
+                result: history.last.clone(),
+            }),
+            points: history.map_or_else(Vec::new, |history| history.points.into()),
+        }
     });
     report.collect()
+}
+
+/// Every heartbeat that was heard of.
+pub fn heartbeats(record: &Record, policy: &Policy) -> Vec<HeartbeatReport> {
+    let one = |(id, state): (&HeartbeatId, &HeartbeatState)| {
+        let own = state.spec.as_deref();
+        let spec = own.or_else(|| policy.heartbeats.get(id));
+        let status = match (state.paused, record.heartbeat_is_down(id)) {
+            (true, _) => "paused",
+            (false, true) => "down",
+            (false, false) if state.last_signal_at.is_none() => "unknown",
+            (false, false) => "up",
+        };
+        HeartbeatReport {
+            id: id.clone(),
+            name: spec.map_or(id.as_str(), |spec| spec.called(id)).to_owned(),
+            status: status.to_owned(),
+            last_signal_at: state.last_signal_at,
+            last_ping_at: state.last_ping_at,
+            last_success_at: state.last_success_at,
+            due_at: state.due_at,
+            running: state.open_runs.len(),
+        }
+    };
+    record.heartbeats.iter().map(one).collect()
+}
+
+/// Every readiness of the configuration.
+pub fn readiness(record: &Record, policy: &Policy) -> Vec<ReadinessReport> {
+    let one = |(id, wanted): (&ReadinessId, &ReadinessPolicy)| {
+        let state = record.readiness.get(id);
+        let asked = state.and_then(|state| state.asked);
+        let subject = Subject::Readiness(id.clone());
+        let findings = record.findings.values();
+        let findings = findings.filter(|open| open.finding.key.subject == subject);
+        ReadinessReport {
+            id: id.clone(),
+            name: wanted.name.clone(),
+            due_at: asked.map(|asked| asked.due_at),
+            rehearsal: asked.is_some_and(|asked| asked.rehearsal),
+            last_held: state.and_then(|state| state.last_held).map(|(due, _)| due),
+            missing: findings.map(|open| open.finding.reason.clone()).collect(),
+        }
+    };
+    policy.readiness.iter().map(one).collect()
 }
 
 /// What is granted, for every kind of action and everything it can be done to.

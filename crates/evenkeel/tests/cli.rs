@@ -2,6 +2,8 @@
 
 #[path = "cli/actions.rs"]
 mod actions;
+#[path = "cli/api.rs"]
+mod api;
 #[path = "cli/browser.rs"]
 mod browser;
 #[path = "cli/checks.rs"]

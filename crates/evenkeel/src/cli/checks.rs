@@ -9,6 +9,7 @@ use evenkeel_guards::checks::{Account, CheckSpec, try_once};
 
 use super::client::{Silence, ask};
 use super::print::{self, say, table};
+use super::source::Source;
 use super::{Outcome, ago};
 use crate::config::Config;
 use crate::report::CheckReport;
@@ -24,22 +25,25 @@ pub(super) enum ChecksCommand {
     },
 }
 
-pub(super) fn checks(config: &Config, command: Option<ChecksCommand>, json: bool) -> Outcome {
-    match command {
-        None => list(config, json),
-        Some(ChecksCommand::Try { id }) => try_now(config, &id, json),
+pub(super) fn checks(source: &Source, command: Option<ChecksCommand>, json: bool) -> Outcome {
+    match (command, source.here()) {
+        (None, _) => list(source, json),
+        (Some(ChecksCommand::Try { id }), Some(config)) => try_now(config, &id, json),
+        (Some(ChecksCommand::Try { .. }), None) => Err(
+            "a check is tried from where it is made: give the command on the host where Evenkeel runs".into(),
+        ),
     }
 }
 
-fn list(config: &Config, json: bool) -> Outcome {
-    let checks: Vec<CheckReport> = match ask(config, "/v1/checks") {
+fn list(source: &Source, json: bool) -> Outcome {
+    let checks: Vec<CheckReport> = match ask(source, "/v1/checks") {
         Ok(checks) => checks,
         Err(Silence::Refused(why)) => return Err(why),
         Err(Silence::NotRunning) => {
             return Err(format!(
                 "no Evenkeel runs on {}, and nobody else makes its checks: start it with `evenkeel \
                  serve`, or make one now with `evenkeel checks try ID`",
-                config.data_dir.display()
+                source.name()
             ));
         }
     };

@@ -21,6 +21,7 @@ pub(super) fn write(out: &Path) -> Outcome {
         ("cli.md", command_line()),
         ("findings.md", findings()),
         ("metrics.md", crate::metrics::families::reference()),
+        ("openapi.json", crate::web::api::openapi::text()),
     ] {
         let path = out.join(name);
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;

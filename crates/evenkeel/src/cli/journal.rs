@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use evenkeel_journal::codec;
 use evenkeel_journal::{Entry, Hash, Head, Journal, Revision, SqliteJournal};
 use serde::Serialize;
 
+use super::client::{Silence, ask};
 use super::print::{self, say};
+use super::source::Source;
 use super::{Outcome, ago};
-use crate::config::Config;
-use crate::web::account;
+use crate::report::{JournalReport, Shown};
 
 /// The most entries `tail` shows: a page of them holds a megabyte at worst.
 const TAIL_MAX: u64 = 10_000;
@@ -40,33 +40,10 @@ pub(super) enum JournalCommand {
     },
 }
 
-#[derive(Serialize)]
-struct Shown {
-    revision: u64,
-    at: String,
-    kind: String,
-    version: u16,
-    hash: String,
-    body: serde_json::Value,
-    sentence: Option<String>,
-}
-
-impl Shown {
-    fn of(entry: &Entry) -> Self {
-        let event = codec::decode(entry).ok().flatten();
-        Self {
-            revision: entry.revision.0,
-            at: entry.at.to_string(),
-            kind: entry.kind.clone(),
-            version: entry.version,
-            hash: entry.hash.to_string(),
-            body: serde_json::from_slice(&entry.body).unwrap_or_default(),
-            sentence: event.map(|event| account::sentence(&event.what)),
-        }
-    }
-}
-
-pub(super) fn journal(config: &Config, command: JournalCommand, json: bool) -> Outcome {
+pub(super) fn journal(source: &Source, command: JournalCommand, json: bool) -> Outcome {
+    let Some(config) = source.here() else {
+        return from_afar(source, command, json);
+    };
     let path = config.journal_file();
     if !path.exists() {
         return Err(format!("there is no journal at {} yet", path.display()));
@@ -106,6 +83,58 @@ pub(super) fn journal(config: &Config, command: JournalCommand, json: bool) -> O
                     "there is no entry {revision}: the journal goes to {}, and old entries go by [retention]",
                     head(&journal)?.revision
                 )),
+            }
+        }
+    }
+}
+
+/// The same, through the API of another host.
+fn from_afar(source: &Source, command: JournalCommand, json: bool) -> Outcome {
+    let page = |before: Option<u64>| -> Result<JournalReport, String> {
+        let before = before.map_or_else(String::new, |before| format!("?before={before}"));
+        ask(source, &format!("/v1/journal{before}")).map_err(|silence| match silence {
+            Silence::Refused(why) => why,
+            Silence::NotRunning => format!("no Evenkeel runs on {}", source.name()),
+        })
+    };
+    match command {
+        JournalCommand::Verify { .. } => Err(
+            "the proof reads the journal's own file: give the command on the host where it is"
+                .into(),
+        ),
+        JournalCommand::Tail { count } => {
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            let mut shown: Vec<Shown> = Vec::new();
+            let mut before = None;
+            while shown.len() < count {
+                let next = page(before)?;
+                shown.extend(next.entries);
+                before = next.earlier;
+                if before.is_none() {
+                    break;
+                }
+            }
+            shown.truncate(count);
+            shown.reverse();
+            if json {
+                print::json(&shown)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            for entry in &shown {
+                let words = entry.sentence.as_deref().unwrap_or(&entry.kind);
+                let at = entry.at.parse().map_or_else(|_| entry.at.clone(), ago);
+                say(&format!("{:>8}  {at}  {words}\n", entry.revision));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        JournalCommand::Show { revision } => {
+            let found = page(Some(revision.saturating_add(1)))?.entries;
+            match found.into_iter().find(|entry| entry.revision == revision) {
+                Some(entry) => {
+                    print::json(&entry)?;
+                    Ok(ExitCode::SUCCESS)
+                }
+                None => Err(format!("there is no entry {revision}")),
             }
         }
     }

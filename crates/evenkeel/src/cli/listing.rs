@@ -5,31 +5,38 @@ use std::process::ExitCode;
 use evenkeel_core::ids::{EvidenceId, IncidentId};
 use evenkeel_core::incident::Incident;
 use evenkeel_core::observation::{LockRoot, Session};
-use evenkeel_guards::evidence::EvidenceStore;
+use evenkeel_guards::evidence::{EvidenceStore, Kept};
 
-use super::client::{Silence, ask, record};
+use super::client::{Silence, ask, ask_text, record};
 use super::print::{self, say, table};
+use super::source::Source;
 use super::{Outcome, ago};
-use crate::config::Config;
 use crate::report::{self, IncidentReport, LockReport, RunReport, StatusReport};
 use crate::web::account;
 
 /// What the server says, or what `from_journal` makes of the journal where none runs.
 fn either<T: serde::de::DeserializeOwned>(
-    config: &Config,
+    source: &Source,
     path: &str,
     from_journal: impl FnOnce(&evenkeel_core::record::Record) -> Result<T, String>,
 ) -> Result<T, String> {
-    match ask(config, path) {
+    match ask(source, path) {
         Ok(answer) => Ok(answer),
         Err(Silence::Refused(why)) => Err(why),
-        Err(Silence::NotRunning) => from_journal(&record(config)?),
+        Err(Silence::NotRunning) => {
+            let Some(config) = source.here() else {
+                return Err(format!("no Evenkeel runs on {}", source.name()));
+            };
+            from_journal(&record(config)?)
+        }
     }
 }
 
-pub(super) fn status(config: &Config, json: bool) -> Outcome {
-    let status: StatusReport = either(config, "/v1/status", |record| {
-        Ok(StatusReport::of(record, &config.policy, None))
+pub(super) fn status(source: &Source, json: bool) -> Outcome {
+    let status: StatusReport = either(source, "/v1/status", |record| {
+        let policy = source.here().map(|config| &config.policy);
+        let nothing = evenkeel_core::policy::Policy::default();
+        Ok(StatusReport::of(record, policy.unwrap_or(&nothing), None))
     })?;
     if json {
         print::json(&status)?;
@@ -90,9 +97,9 @@ fn list_of(incidents: &[Incident]) -> String {
     table(&["incident", "stands", "opened", "what"], &rows)
 }
 
-pub(super) fn incidents(config: &Config, id: Option<&str>, json: bool) -> Outcome {
+pub(super) fn incidents(source: &Source, id: Option<&str>, json: bool) -> Outcome {
     let Some(id) = id else {
-        let incidents: Vec<Incident> = either(config, "/v1/incidents", |record| {
+        let incidents: Vec<Incident> = either(source, "/v1/incidents", |record| {
             Ok(report::incidents(record))
         })?;
         if json {
@@ -105,7 +112,7 @@ pub(super) fn incidents(config: &Config, id: Option<&str>, json: bool) -> Outcom
         return Ok(ExitCode::SUCCESS);
     };
     let number: IncidentId = id.parse().map_err(|error| format!("{error}"))?;
-    let report: IncidentReport = either(config, &format!("/v1/incidents/{number}"), |record| {
+    let report: IncidentReport = either(source, &format!("/v1/incidents/{number}"), |record| {
         report::incident(record, number).ok_or_else(|| {
             format!("there is no incident {number}; `evenkeel incidents` lists them")
         })
@@ -168,9 +175,9 @@ fn runs_table(runs: &[RunReport]) -> String {
     table(&["run", "began", "how it went"], &rows)
 }
 
-pub(super) fn runs(config: &Config, run: Option<&str>, json: bool) -> Outcome {
+pub(super) fn runs(source: &Source, run: Option<&str>, json: bool) -> Outcome {
     let mut runs: Vec<RunReport> =
-        either(config, "/v1/runs", |record| Ok(report::runs(record, None)))?;
+        either(source, "/v1/runs", |record| Ok(report::runs(record, None)))?;
     if let Some(wanted) = run {
         runs.retain(|run| run.run.as_str() == wanted);
         let Some(run) = runs.first() else {
@@ -198,14 +205,14 @@ pub(super) fn runs(config: &Config, run: Option<&str>, json: bool) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn locks(config: &Config, json: bool) -> Outcome {
-    let locks: Vec<LockReport> = match ask(config, "/v1/locks") {
+pub(super) fn locks(source: &Source, json: bool) -> Outcome {
+    let locks: Vec<LockReport> = match ask(source, "/v1/locks") {
         Ok(locks) => locks,
         Err(Silence::Refused(why)) => return Err(why),
         Err(Silence::NotRunning) => {
             return Err(format!(
                 "no Evenkeel runs on {}, and nobody else looks at locks: start it with `evenkeel serve`",
-                config.data_dir.display()
+                source.name()
             ));
         }
     };
@@ -255,14 +262,20 @@ fn who(session: &Session) -> String {
 }
 
 pub(super) fn evidence(
-    config: &Config,
+    source: &Source,
     id: Option<&str>,
     item: Option<&str>,
     json: bool,
 ) -> Outcome {
-    let store = EvidenceStore::new(config.evidence_folder(), None);
+    // Read from the folder where it is on this host: evidence is there without a server.
+    let store = source
+        .here()
+        .map(|config| EvidenceStore::new(config.evidence_folder(), None));
     let (Some(id), item) = (id, item) else {
-        let kept = store.list();
+        let kept: Vec<Kept> = match &store {
+            Some(store) => store.list(),
+            None => asked(source, "/v1/evidence")?,
+        };
         if json {
             print::json(&kept)?;
         } else if kept.is_empty() {
@@ -287,10 +300,20 @@ pub(super) fn evidence(
     };
     let id = EvidenceId::from(id);
     if let Some(item) = item {
-        say(&store.read(&id, item).map_err(|error| error.to_string())?);
+        let text = match &store {
+            Some(store) => store.read(&id, item).map_err(|error| error.to_string())?,
+            None => ask_text(
+                source,
+                &format!("/v1/evidence/{}/{}", plain(id.as_str())?, plain(item)?),
+            )?,
+        };
+        say(&text);
         return Ok(ExitCode::SUCCESS);
     }
-    let kept = store.index(&id).map_err(|error| error.to_string())?;
+    let kept: Kept = match &store {
+        Some(store) => store.index(&id).map_err(|error| error.to_string())?,
+        None => asked(source, &format!("/v1/evidence/{}", plain(id.as_str())?))?,
+    };
     if json {
         print::json(&kept)?;
         return Ok(ExitCode::SUCCESS);
@@ -312,6 +335,24 @@ pub(super) fn evidence(
         first_file(&kept.items)
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+fn asked<T: serde::de::DeserializeOwned>(source: &Source, path: &str) -> Result<T, String> {
+    ask(source, path).map_err(|silence| match silence {
+        Silence::Refused(why) => why,
+        Silence::NotRunning => format!("no Evenkeel runs on {}", source.name()),
+    })
+}
+
+/// A name as it may stand in a path.
+fn plain(name: &str) -> Result<&str, String> {
+    let good = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    match name.chars().all(good) {
+        true => Ok(name),
+        false => Err(format!(
+            "`{name}` is no name of evidence; `evenkeel evidence` lists them"
+        )),
+    }
 }
 
 fn first_file(items: &[evenkeel_guards::evidence::KeptItem]) -> &str {

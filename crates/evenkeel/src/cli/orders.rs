@@ -10,16 +10,16 @@ use evenkeel_core::observation::Order;
 use super::Outcome;
 use super::client::order;
 use super::print::{self, say};
-use crate::config::Config;
+use super::source::Source;
 use crate::control::Given;
 use crate::report;
 
-fn give(config: &Config, what: Order, done: &str, json: bool) -> Outcome {
+fn give(source: &Source, what: Order, done: &str, json: bool) -> Outcome {
     let by = nix::unistd::User::from_uid(nix::unistd::Uid::current())
         .ok()
         .flatten()
         .map_or_else(|| nix::unistd::Uid::current().to_string(), |user| user.name);
-    let answer = order(config, &Given { by, order: what })?;
+    let answer = order(source, &Given { by, order: what })?;
     if json {
         print::json(&answer)?;
     } else {
@@ -29,13 +29,13 @@ fn give(config: &Config, what: Order, done: &str, json: bool) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn start(config: &Config, job: &str, json: bool) -> Outcome {
+pub(super) fn start(source: &Source, job: &str, json: bool) -> Outcome {
     let done = format!("A run of {job} is ordered");
-    give(config, Order::StartJob { job: job.into() }, &done, json)
+    give(source, Order::StartJob { job: job.into() }, &done, json)
 }
 
 pub(super) fn approve(
-    config: &Config,
+    source: &Source,
     action: Option<&str>,
     lift: Option<&[String]>,
     json: bool,
@@ -53,33 +53,33 @@ pub(super) fn approve(
             format!("`{scope}` is neither job:NAME nor database:NAME; `evenkeel status` names them")
         })?;
         let done = format!("{kind} may be tried again on {scope}");
-        return give(config, Order::LiftStop { kind, scope }, &done, json);
+        return give(source, Order::LiftStop { kind, scope }, &done, json);
     }
     let action: ActionId = parse(action.unwrap_or_default())?;
     let done = format!("{action} is approved");
-    give(config, Order::Approve { action }, &done, json)
+    give(source, Order::Approve { action }, &done, json)
 }
 
-pub(super) fn refuse(config: &Config, action: &str, reason: String, json: bool) -> Outcome {
+pub(super) fn refuse(source: &Source, action: &str, reason: String, json: bool) -> Outcome {
     let action: ActionId = parse(action)?;
     let done = format!("{action} is turned down");
-    give(config, Order::Refuse { action, reason }, &done, json)
+    give(source, Order::Refuse { action, reason }, &done, json)
 }
 
-pub(super) fn hold(config: &Config, reason: String, json: bool) -> Outcome {
+pub(super) fn hold(source: &Source, reason: String, json: bool) -> Outcome {
     let done = "Actions are held: nothing that ends something is done";
-    give(config, Order::HoldActions { reason }, done, json)
+    give(source, Order::HoldActions { reason }, done, json)
 }
 
-pub(super) fn release(config: &Config, reason: String, json: bool) -> Outcome {
+pub(super) fn release(source: &Source, reason: String, json: bool) -> Outcome {
     let done = "Actions may be done again";
-    give(config, Order::ReleaseActions { reason }, done, json)
+    give(source, Order::ReleaseActions { reason }, done, json)
 }
 
-pub(super) fn acknowledge(config: &Config, incident: &str, json: bool) -> Outcome {
+pub(super) fn acknowledge(source: &Source, incident: &str, json: bool) -> Outcome {
     let incident: IncidentId = parse(incident)?;
     let done = format!("You look after {incident}");
-    give(config, Order::Acknowledge { incident }, &done, json)
+    give(source, Order::Acknowledge { incident }, &done, json)
 }
 
 fn parse<T: std::str::FromStr<Err = evenkeel_core::ids::NotAnId>>(text: &str) -> Result<T, String> {

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use evenkeel_core::Timestamp;
 use evenkeel_core::ids::CheckId;
 use evenkeel_core::observation::{CheckOutcome, CheckResult};
+use serde::{Deserialize, Serialize};
 
 /// Results that are kept of a check: two hours of one every 30 s.
 pub const POINTS_KEPT: usize = 240;
@@ -22,7 +23,7 @@ pub const DRAWN_MAX: usize = 1_000;
 pub const KNOWN_MAX: usize = 20_000;
 
 /// One result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
     /// When.
     pub at: Timestamp,

@@ -11,11 +11,11 @@
 
 mod audit;
 mod checks;
-mod gate;
+pub(super) mod gate;
 mod heartbeats;
 mod incidents;
 mod jobs;
-mod journal;
+pub(super) mod journal;
 mod live;
 mod locks;
 mod login;
@@ -33,13 +33,13 @@ use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use evenkeel_core::evidence::Fact;
 use evenkeel_core::record::Phase;
 use maud::{Markup, html};
 use tokio::sync::Semaphore;
 
-use super::{FAVICON, Site, Style};
+use super::{FAVICON, Site, Style, api};
 use crate::access::Access;
 use crate::pump::orders::OrderDesk;
 use crate::web::serving::Peer;
@@ -145,10 +145,11 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
 /// The operator's listener's router.
 pub fn router(console: Console) -> Router {
     let mut router = Router::new();
-    for (path, method) in routes() {
+    for (path, method) in routes().into_iter().chain(api::routes()) {
         router = router.route(path, method);
     }
     router
+        .route("/api/{*rest}", any(async || api::nothing_here()))
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(console.clone(), gate::gate))
         .layer(DefaultBodyLimit::max(FORM_MAX))

@@ -41,6 +41,8 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
         command.arg("--config").arg(self.config());
         command.env_remove("EVENKEEL_CONFIG");
+        command.env_remove("EVENKEEL_SERVER");
+        command.env_remove("EVENKEEL_TOKEN_FILE");
         command
     }
 

@@ -58,12 +58,12 @@ pub(super) fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// Who asks, by the connection.
-pub(super) fn peer_of(parts: &Parts) -> Peer {
+pub(crate) fn peer_of(parts: &Parts) -> Peer {
     parts.extensions.get().copied().unwrap_or_default()
 }
 
 /// Where a peer is; this host where the connection does not say.
-pub(super) fn address_of(peer: Peer) -> IpAddr {
+pub(crate) fn address_of(peer: Peer) -> IpAddr {
     peer.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 

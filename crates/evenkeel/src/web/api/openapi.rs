@@ -1,0 +1,422 @@
+//! The OpenAPI 3.1 document: paths from [`ENDPOINTS`](super::ENDPOINTS), shapes from
+//! [`SHAPES`]. A test asks a real server for everything and holds each answer against it.
+//!
+//! Shapes are a table of ours and not derived from the types: those live in a core that
+//! knows no schemas, and a crate for it would be named on every one of them.
+
+use serde_json::{Map, Value, json};
+
+use super::ENDPOINTS;
+use crate::access::Scope;
+
+/// A shape: its name, what it is, and its fields as `name type`, where the type is `text`,
+/// `number`, `yesno`, `time`, `any`, another shape, `[X]` for a list of X, `{X}` for X by
+/// name, with `?` before it where there may be none (`null`). Open shapes grow: read them
+/// so that a new field does no harm.
+pub const SHAPES: &[(&str, &str, &[&str])] = &[
+    (
+        "Status",
+        "How things are.",
+        &[
+            "at time",
+            "revision number",
+            "ailment ?text",
+            "held ?Held",
+            "components [Component]",
+            "incidents [Incident]",
+            "proposals [ActionState]",
+            "runs [Run]",
+        ],
+    ),
+    (
+        "Held",
+        "The kill switch, thrown.",
+        &["by text", "reason text", "since time"],
+    ),
+    (
+        "Component",
+        "A function customers see. `status` is operational, unknown, under_maintenance, degraded_performance, partial_outage or major_outage.",
+        &[
+            "id text",
+            "name text",
+            "status text",
+            "since ?time",
+            "reason text",
+        ],
+    ),
+    (
+        "Incident",
+        "An incident. `status` is investigating, identified, monitoring or resolved.",
+        &[
+            "id text",
+            "title text",
+            "status text",
+            "severity text",
+            "opened_at time",
+            "status_since time",
+            "resolved_at ?time",
+            "quiet_since ?time",
+            "reopened_count number",
+            "harmed {text}",
+            "links [any]",
+            "open_findings [FindingKey]",
+            "cleared_findings [FindingKey]",
+            "paged [FindingKey]",
+            "last_word any",
+            "acknowledged_by ?text",
+            "calls any",
+        ],
+    ),
+    (
+        "IncidentReport",
+        "An incident with everything that belongs to it: the fields of Incident, and these.",
+        &[
+            "findings [OpenFinding]",
+            "actions [ActionState]",
+            "messages [any]",
+        ],
+    ),
+    (
+        "FindingKey",
+        "Which finding: what is so, of what.",
+        &["kind text", "subject Subject"],
+    ),
+    ("Subject", "What something is about.", &["type text"]),
+    (
+        "Fact",
+        "What a decision rests on.",
+        &["name text", "value text"],
+    ),
+    (
+        "Finding",
+        "A condition that holds.",
+        &[
+            "key FindingKey",
+            "title text",
+            "severity text",
+            "harms {text}",
+            "links [Subject]",
+            "reason text",
+            "facts [Fact]",
+        ],
+    ),
+    (
+        "OpenFinding",
+        "A finding that holds, and since when.",
+        &[
+            "finding Finding",
+            "opened_at time",
+            "incident ?text",
+            "withheld any",
+            "last_action ?text",
+        ],
+    ),
+    (
+        "Action",
+        "One thing to do. `task.do` says what.",
+        &[
+            "id text",
+            "task any",
+            "reason text",
+            "facts [Fact]",
+            "finding any",
+            "incident ?text",
+            "decided_at_revision number",
+            "decided_at time",
+        ],
+    ),
+    (
+        "ActionState",
+        "An action and how far it is. `phase.phase` is proposed, requested, performed, proven, unproven, failed, closed or withheld.",
+        &[
+            "action Action",
+            "phase any",
+            "approved_by ?text",
+            "evidence any",
+        ],
+    ),
+    (
+        "Run",
+        "A run of a job.",
+        &[
+            "run text",
+            "job text",
+            "scheduled_at time",
+            "attempt number",
+            "origin text",
+            "requested_at time",
+            "started_at ?time",
+            "ended any",
+            "evidence [any]",
+            "progress any",
+        ],
+    ),
+    (
+        "Locks",
+        "Who waits for whom in a database, root first.",
+        &[
+            "at time",
+            "database text",
+            "chains [any]",
+            "left_out number",
+        ],
+    ),
+    (
+        "Check",
+        "How a check went last, and lately. `last` has `at`, `outcome`, `took_ms` and `certificate_expires_at`; null where no result was seen.",
+        &[
+            "id text",
+            "name text",
+            "components [text]",
+            "last any",
+            "points [CheckPoint]",
+        ],
+    ),
+    (
+        "CheckPoint",
+        "One result. `passed` is null where the check could not be made.",
+        &["at time", "took_ms number", "passed any"],
+    ),
+    (
+        "Heartbeat",
+        "A heartbeat. `status` is up, down, paused or unknown.",
+        &[
+            "id text",
+            "name text",
+            "status text",
+            "last_signal_at ?time",
+            "last_ping_at ?time",
+            "last_success_at ?time",
+            "due_at ?time",
+            "running number",
+        ],
+    ),
+    (
+        "Readiness",
+        "What has to hold at a time of day.",
+        &[
+            "id text",
+            "name text",
+            "due_at ?time",
+            "rehearsal yesno",
+            "last_held ?time",
+            "missing [text]",
+        ],
+    ),
+    (
+        "Grant",
+        "What is granted for one kind of action on one job or database.",
+        &[
+            "kind text",
+            "scope Subject",
+            "mode text",
+            "budget number",
+            "used number",
+            "window_s number",
+            "stopped_by ?text",
+        ],
+    ),
+    (
+        "Journal",
+        "Entries, newest first. `earlier` goes into `before` for those before them.",
+        &["entries [Entry]", "earlier any"],
+    ),
+    (
+        "Entry",
+        "An entry of the journal, and what it means in words.",
+        &[
+            "revision number",
+            "at time",
+            "kind text",
+            "version number",
+            "hash text",
+            "body any",
+            "sentence ?text",
+        ],
+    ),
+    (
+        "Evidence",
+        "What was kept before something was ended.",
+        &[
+            "id text",
+            "action text",
+            "run ?text",
+            "at time",
+            "items [any]",
+        ],
+    ),
+    (
+        "Answered",
+        "What came of an order, or why there is no answer.",
+        &["revision any", "refused ?text"],
+    ),
+];
+
+/// Every order, with its fields.
+const ORDERS: &[(&str, &[&str])] = &[
+    ("approve", &["action text"]),
+    ("refuse", &["action text", "reason text"]),
+    ("hold_actions", &["reason text"]),
+    ("release_actions", &["reason text"]),
+    ("acknowledge", &["incident text"]),
+    ("start_job", &["job text"]),
+    ("lift_stop", &["kind text", "scope Subject"]),
+];
+
+fn typed(word: &str) -> Value {
+    let inner = |open: char, close: char| word.strip_prefix(open)?.strip_suffix(close);
+    if let Some(of) = word.strip_prefix('?') {
+        return json!({ "anyOf": [typed(of), { "type": "null" }] });
+    }
+    if let Some(of) = inner('[', ']') {
+        return json!({ "type": "array", "items": typed(of) });
+    }
+    if let Some(of) = inner('{', '}') {
+        return json!({ "type": "object", "additionalProperties": typed(of) });
+    }
+    match word {
+        "text" => json!({ "type": "string" }),
+        "number" => json!({ "type": "integer" }),
+        "yesno" => json!({ "type": "boolean" }),
+        "time" => json!({ "type": "string", "format": "date-time" }),
+        "any" => json!({}),
+        shape => json!({ "$ref": format!("#/components/schemas/{shape}") }),
+    }
+}
+
+fn object(about: &str, fields: &[&str]) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for field in fields {
+        let (name, word) = field.split_once(' ').unwrap_or((field, "any"));
+        properties.insert(name.to_owned(), typed(word));
+        required.push(Value::from(name));
+    }
+    json!({ "type": "object", "description": about, "properties": properties, "required": required })
+}
+
+fn order_shape() -> Value {
+    let one = ORDERS.iter().map(|(order, fields)| {
+        let mut shape = object("", fields);
+        shape["title"] = json!(order);
+        shape["properties"]["order"] = json!({ "const": order });
+        if let Some(required) = shape["required"].as_array_mut() {
+            required.push(json!("order"));
+        }
+        shape
+    });
+    json!({ "description": "An order.", "oneOf": one.collect::<Vec<_>>() })
+}
+
+/// The document.
+pub fn document() -> Value {
+    let mut schemas = Map::new();
+    for (name, about, fields) in SHAPES {
+        let mut shape = object(about, fields);
+        if *name == "IncidentReport" {
+            shape = json!({ "allOf": [typed("Incident"), shape] });
+        }
+        schemas.insert((*name).to_owned(), shape);
+    }
+    schemas.insert("Order".into(), order_shape());
+    let refusal = json!({
+        "description": "Why not, and what to do.",
+        "content": { "application/json": { "schema": typed("Answered") } },
+    });
+    let mut paths = Map::new();
+    for endpoint in ENDPOINTS {
+        let in_path = endpoint
+            .path
+            .split('{')
+            .skip(1)
+            .filter_map(|part| part.split_once('}'));
+        let mut parameters: Vec<Value> = in_path
+            .map(|(name, _)| {
+                json!({ "name": name, "in": "path", "required": true, "schema": typed("text") })
+            })
+            .collect();
+        parameters.extend(endpoint.query.iter().map(|(name, about)| {
+            json!({ "name": name, "in": "query", "description": about, "schema": typed("text") })
+        }));
+        let content = match endpoint.answer {
+            "text" => json!({ "text/plain": { "schema": typed("text") } }),
+            shape => json!({ "application/json": { "schema": typed(shape) } }),
+        };
+        let mut operation = json!({
+            "summary": endpoint.about,
+            "description": format!("Needs a token that may {}.", endpoint.scope.as_str()),
+            "responses": {
+                "200": { "description": "The answer.", "content": content },
+                "401": refusal, "404": refusal,
+            },
+        });
+        if !parameters.is_empty() {
+            operation["parameters"] = parameters.into();
+        }
+        if endpoint.scope == Scope::Operate {
+            operation["requestBody"] = json!({
+                "required": true,
+                "content": { "application/json": { "schema": typed("Order") } },
+            });
+            for status in ["400", "403", "409", "503"] {
+                operation["responses"][status] = refusal.clone();
+            }
+        }
+        paths.insert(
+            endpoint.path.to_owned(),
+            json!({ endpoint.method: operation }),
+        );
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Evenkeel",
+            "version": "1",
+            "description": "What Evenkeel sees, decides and does, and the orders it takes. Make a token with `evenkeel token create NAME`.",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "security": [{ "token": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}
+
+/// As it is committed.
+pub fn text() -> String {
+    let mut text = serde_json::to_string_pretty(&document()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_that_is_named_is_there() {
+        let document = document();
+        let text = document.to_string();
+        for (_, rest) in text
+            .match_indices("#/components/schemas/")
+            .map(|(at, found)| text.split_at(at + found.len()))
+        {
+            let name = rest.split('"').next().unwrap_or_default();
+            assert!(
+                document["components"]["schemas"][name].is_object(),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_committed_document_is_current() {
+        let committed = include_str!("../../../../../docs/reference/openapi.json");
+        assert!(
+            committed == text(),
+            "run `cargo xtask docs` and commit docs/reference/openapi.json"
+        );
+    }
+}
