@@ -137,6 +137,14 @@ impl Function {
         )
     }
 
+    /// `$1` tenant, `$2` id, `$3` the status of a draft: what has gone out is kept.
+    pub(crate) fn delete_statement(&self) -> String {
+        format!(
+            "delete from {} where tenant_id = $1 and id = $2 and status = $3",
+            self.table
+        )
+    }
+
     /// The insert (`$1` tenant, then the values returned) for a filled form.
     pub(crate) fn create_statement(
         &self,
@@ -254,6 +262,7 @@ mod tests {
                 function.detail_statement(),
                 function.headline_statement(),
                 function.status_statement(),
+                function.delete_statement(),
             ] {
                 assert!(statement.contains("where tenant_id = $1"), "{statement}");
             }

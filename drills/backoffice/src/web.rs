@@ -69,6 +69,7 @@ fn router(state: AppState) -> Router {
             "/{function}/{id}",
             get(function::detail).post(function::set_status),
         )
+        .route("/{function}/{id}/delete", post(function::delete))
         .layer(middleware::from_fn_with_state(state.clone(), afflict))
         // Outside the faults: whether the process serves at all.
         .route("/healthz", get(|| async { "ok\n" }))

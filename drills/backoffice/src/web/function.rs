@@ -147,6 +147,10 @@ pub(super) async fn detail(
         .ok_or(AppError::NotFound)?;
     let title = capitalised(function.singular);
     let name: &str = row.get(function.name_at());
+    let draft = function.statuses().first();
+    let is_draft = function.columns.iter().enumerate().any(|(at, column)| {
+        matches!(column.kind, Kind::Status(_)) && draft == Some(&row.get::<_, &str>(at))
+    });
     let body = html! {
         p.back { a href={ "/" (slug) } { (function.title) } }
         h1 { (title) " " (name) }
@@ -168,6 +172,12 @@ pub(super) async fn detail(
                 }
             }
             button.quiet { "Change" }
+        }
+        @if is_draft {
+            form.status method="post" action={ "/" (slug) "/" (id) "/delete" } {
+                input type="hidden" name="csrf" value=(session.csrf);
+                button.quiet { "Delete it" }
+            }
         }
     };
     Ok(layout::page(&session, &faults, &slug, &title, &body))
@@ -198,6 +208,29 @@ pub(super) async fn set_status(
         return Err(AppError::NotFound);
     }
     Ok(Redirect::to(&format!("/{slug}/{id}")).into_response())
+}
+
+/// Deletes what is still a draft.
+pub(super) async fn delete(
+    State(state): State<AppState>,
+    session: Session,
+    Path((slug, id)): Path<(String, i64)>,
+    Form(typed): Form<Typed>,
+) -> Result<Response, AppError> {
+    let (function, _) = open(&state, &slug).await?;
+    session.check(typed.get("csrf").map_or("", String::as_str))?;
+    let draft = function.statuses().first().copied().unwrap_or_default();
+    let client = state.pool.get().await?;
+    let deleted = client
+        .execute(
+            &function.delete_statement(),
+            &[&session.tenant_id, &id, &draft],
+        )
+        .await?;
+    if deleted == 0 {
+        return Err(AppError::NotFound);
+    }
+    Ok(Redirect::to(&format!("/{slug}")).into_response())
 }
 
 pub(super) async fn form(

@@ -43,6 +43,10 @@ impl Keeper {
         let password = scene.folder.join("ftp-password");
         std::fs::write(&password, FtpServer::PASSWORD).map_err(|error| chain(&error))?;
         private(&password)?;
+        let user = scene.users.last().ok_or("the back office has no users")?;
+        let password = scene.folder.join("check-password");
+        std::fs::write(&password, &user.password).map_err(|error| chain(&error))?;
+        private(&password)?;
         std::fs::write(&config, configuration(scene, told)?).map_err(|error| chain(&error))?;
         let mut command = Command::new(&program);
         command.arg("--config").arg(&config).arg("serve");
@@ -170,6 +174,7 @@ fn configuration(scene: &Scene, told: &Told) -> Result<String, String> {
     let mode = if told.may_act { "act" } else { "watch" };
     let list = |words: &[String]| serde_json::to_string(words).map_err(|error| error.to_string());
     let port = scene.postgres.port();
+    let user = scene.users.last().ok_or("the back office has no users")?;
     let mut text = format!(
         r##"
 data_dir = "evenkeel-data"
@@ -202,6 +207,33 @@ id = "payroll"
 name = "Payroll"
 needs = ["main"]
 
+# What customers do. The outage keeps it waiting with them; it gives up later than
+# Evenkeel needs to end the outage.
+[[check]]
+id = "log-in"
+name = "Log in and look at the invoices"
+kind = "journey"
+components = ["login"]
+interval = "10s"
+timeout = "10s"
+secret_files = {{ password = "check-password" }}
+[[check.step]]
+name = "log in"
+method = "POST"
+url = "http://{office}/login"
+form = {{ email = "{email}", password = "{{password}}" }}
+capture = {{ csrf = 'regex name="csrf" value="([^"]+)"' }}
+[[check.step]]
+name = "look at the invoices"
+url = "/invoices"
+contains = ["Invoices"]
+[[check.step]]
+name = "log out"
+method = "POST"
+url = "/logout"
+form = {{ csrf = "{{csrf}}" }}
+always = true
+
 [[database]]
 id = "main"
 port = {port}
@@ -232,6 +264,8 @@ marker = "# rows=*"
 end_run = "{mode}"
 "##,
         pager = told.pager,
+        office = scene.address,
+        email = user.email,
         command = list(&scene.export()?)?,
         ftp_user = FtpServer::USER,
         ftp = scene.ftp.address(),
