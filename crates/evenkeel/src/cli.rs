@@ -8,6 +8,7 @@ mod check;
 mod checks;
 mod client;
 mod docs;
+mod heartbeats;
 mod journal;
 mod listing;
 mod orders;
@@ -107,6 +108,17 @@ enum Command {
     Checks {
         #[command(subcommand)]
         command: Option<checks::ChecksCommand>,
+    },
+    /// Heartbeats with their ping URLs, or one of them.
+    Heartbeats {
+        /// One: its name, slug or UUID.
+        heartbeat: Option<String>,
+        /// Do not watch it for a while; its open runs are forgotten.
+        #[arg(long, requires = "heartbeat", conflicts_with = "resume")]
+        pause: bool,
+        /// Watch it again, from its next ping on.
+        #[arg(long, requires = "heartbeat")]
+        resume: bool,
     },
     /// Start a run of a job now.
     Start {
@@ -243,6 +255,11 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Runs { run } => listing::runs(&source()?, run.as_deref(), json),
         Command::Locks => listing::locks(&source()?, json),
         Command::Checks { command } => checks::checks(&source()?, command, json),
+        Command::Heartbeats {
+            heartbeat,
+            pause,
+            resume,
+        } => heartbeats::heartbeats(&source()?, heartbeat.as_deref(), pause, resume, json),
         Command::Start { job } => orders::start(&source()?, &job, json),
         Command::Approve { action, lift } => {
             orders::approve(&source()?, action.as_deref(), lift.as_deref(), json)
@@ -285,6 +302,9 @@ fn serve(config: Config) -> Outcome {
             "operator page: {operator}://{}/\n",
             addresses.operator
         ));
+        if let Some(pings) = addresses.pings {
+            say(&format!("pings: http://{pings}/ping/\n"));
+        }
         if let Some(metrics) = addresses.metrics {
             say(&format!("metrics: http://{metrics}/metrics\n"));
         }

@@ -8,6 +8,7 @@ mod checks;
 mod components;
 mod databases;
 mod guide;
+mod heartbeats;
 mod jobs;
 mod listeners;
 mod may;
@@ -40,6 +41,7 @@ use toml::de::DeTable;
 use crate::web::tls::TlsFiles;
 
 pub use guide::{commented, reference};
+pub use heartbeats::Pings;
 pub use jobs::{Job, Launch};
 pub use people::{Account, MailServer, MailTls, Person};
 pub use reader::Problem;
@@ -88,6 +90,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// What is asked from outside.
     pub checks: Vec<CheckSpec>,
+    /// Where heartbeats are pinged, where they are wanted.
+    pub pings: Option<Pings>,
     /// What is odd and does not stand in the way.
     pub warnings: Vec<Problem>,
 }
@@ -290,6 +294,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let mail = people::mail(&mut root, report);
     let escalation = people::escalation(&mut root, report);
     let metrics_listen = listeners::metrics(&mut root, report);
+    let pings = heartbeats::pings(&mut root, report);
 
     let mut policy = Policy {
         incidents,
@@ -309,6 +314,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let job_sections = root.many(report, "job", "[job]");
     let check_sections = root.many(report, "check", "[check]");
     let readiness_sections = root.many(report, "readiness", "[readiness]");
+    let heartbeat_sections = root.many(report, "heartbeat", "[heartbeat]");
     root.finish(report);
     if component_sections.is_empty() {
         report.error(
@@ -335,6 +341,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let jobs = jobs::read(job_sections, &mut policy, &databases, report);
     let checks = checks::read(check_sections, &mut policy, &databases, report);
     let readiness = readiness::read(readiness_sections, &mut policy, report);
+    heartbeats::read(heartbeat_sections, pings.as_ref(), &mut policy, report);
     components::unwatched(named, &policy, report);
     Config {
         file: file.to_owned(),
@@ -353,6 +360,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         checks,
         readiness,
         metrics_listen,
+        pings,
         warnings: Vec::new(),
     }
 }

@@ -17,8 +17,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use evenkeel_core::Timestamp;
-use evenkeel_core::ids::{IncidentId, RunId};
-use evenkeel_core::observation::{Act, Order};
+use evenkeel_core::heartbeat::{Change, HeartbeatChange};
+use evenkeel_core::ids::{HeartbeatId, IncidentId, RunId};
+use evenkeel_core::observation::{Act, Order, Seen};
 use evenkeel_core::policy::Policy;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
@@ -26,7 +27,9 @@ use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::access::audit::Done;
+use crate::heartbeats::view;
 use crate::pump::orders::{OrderDesk, RefusalKind};
+use crate::pump::pings::{PingDesk, Untaken};
 use crate::pump::published::Published;
 use crate::report::{self, StatusReport};
 use crate::web::serving::{Bounds, Peer, serve};
@@ -45,6 +48,10 @@ pub struct Control {
     pub orders: OrderDesk,
     /// Who may open the console.
     pub access: Access,
+    /// What becomes of heartbeats.
+    pub heartbeats: PingDesk,
+    /// Where heartbeats are pinged: `https://ping.example.com/ping/`.
+    pub ping_base: Option<String>,
 }
 
 /// What is answered to an order, and to what cannot be answered.
@@ -134,6 +141,9 @@ pub fn router(control: Control) -> Router {
         .route("/v1/orders", post(order))
         .route("/v1/people/done", post(done))
         .route("/v1/people/unlock", post(unlock))
+        .route("/v1/heartbeats", get(heartbeats))
+        .route("/v1/heartbeats/{id}", get(heartbeat))
+        .route("/v1/heartbeats/{id}/{change}", post(change_heartbeat))
         .fallback(async || {
             refused(
                 StatusCode::NOT_FOUND,
@@ -212,6 +222,77 @@ async fn authority(State(control): State<Control>) -> Response {
     let live = control.published.borrow().clone();
     let now = Timestamp::now();
     Json(report::authority(&live.record, &control.policy, now)).into_response()
+}
+
+async fn heartbeats(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    let (base, now) = (control.ping_base.as_deref(), Timestamp::now());
+    Json(view::heartbeats(&live.record, &control.policy, base, now)).into_response()
+}
+
+async fn heartbeat(State(control): State<Control>, FromPath(id): FromPath<String>) -> Response {
+    let live = control.published.borrow().clone();
+    let (base, now) = (control.ping_base.as_deref(), Timestamp::now());
+    let id = HeartbeatId::from(id);
+    match view::heartbeat(&live.record, &control.policy, &id, base, now) {
+        Some(report) => Json(report).into_response(),
+        None => no_heartbeat(&id),
+    }
+}
+
+fn no_heartbeat(id: &HeartbeatId) -> Response {
+    refused(
+        StatusCode::NOT_FOUND,
+        format!("there is no heartbeat {id}; `evenkeel heartbeats` lists them"),
+    )
+}
+
+async fn change_heartbeat(
+    State(control): State<Control>,
+    peer: Option<Extension<Peer>>,
+    FromPath((id, change)): FromPath<(String, String)>,
+) -> Response {
+    let change = match change.as_str() {
+        "pause" => Change::Pause,
+        "resume" => Change::Resume,
+        _ => {
+            return refused(
+                StatusCode::NOT_FOUND,
+                "a heartbeat can be paused and resumed",
+            );
+        }
+    };
+    let Some(by) = peer.and_then(|Extension(peer)| named(peer)) else {
+        return refused(
+            StatusCode::FORBIDDEN,
+            "the kernel does not say who you are, so that the journal could not either",
+        );
+    };
+    let heartbeat = HeartbeatId::from(id);
+    let known = {
+        let live = control.published.borrow();
+        live.record.heartbeats.contains_key(&heartbeat)
+    };
+    if !known {
+        return no_heartbeat(&heartbeat);
+    }
+    let seen = Seen::HeartbeatChange(HeartbeatChange { heartbeat, change });
+    let by = format!("operator:{by}");
+    match control.heartbeats.place(&by, Timestamp::now(), seen).await {
+        Ok(revision) => Json(Answered {
+            revision: Some(revision),
+            refused: None,
+        })
+        .into_response(),
+        Err(Untaken::Passed) => refused(
+            StatusCode::CONFLICT,
+            "it is so already: `evenkeel heartbeats` shows which are paused",
+        ),
+        Err(Untaken::Unavailable) => refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the journal takes nothing now: look at `evenkeel status` and try again",
+        ),
+    }
 }
 
 /// An order, and who gives it.

@@ -23,6 +23,7 @@
 //! | queue | bound | at the bound |
 //! |---|---|---|
 //! | observations | [`QUEUE_MAX`] | facts wait, pictures are dropped and counted |
+//! | pings | [`pings::WAITING_MAX`] | refused: "come again" |
 //! | orders of people | [`orders::WAITING_MAX`] | refused: "try again" |
 //! | actions under way | [`hands::ACTIONS_AT_ONCE`] | the rest waits in the record |
 //! | messages under way | [`hands::MESSAGES_AT_ONCE`] | the rest waits in the record |
@@ -33,6 +34,7 @@ pub mod hands;
 pub mod meters;
 mod observers;
 pub mod orders;
+pub mod pings;
 pub mod published;
 pub mod store;
 #[cfg(test)]
@@ -59,6 +61,7 @@ use alive::Alive;
 use hands::Hands;
 use meters::Meters;
 use orders::{OrderDesk, Placed};
+use pings::{Heard, Hearing, PingDesk};
 use published::{Published, Publisher};
 use store::{Appended, OpenJournal, StartError, Store};
 
@@ -140,6 +143,11 @@ pub struct Pump {
     queue: mpsc::Receiver<Observation>,
     outlet: Outlet,
     orders: mpsc::Receiver<Placed>,
+    pings: mpsc::Receiver<Heard>,
+    /// Pings in the step under way, and who waits for them.
+    hearing: Hearing,
+    /// The highest number a ping was given.
+    last_ping: u64,
     /// Facts of a step that was lost with the state it was decided on; taken once more.
     carried: Vec<Observation>,
     last_now: Timestamp,
@@ -156,6 +164,8 @@ pub struct Handle {
     pub orders: OrderDesk,
     /// The way into its queue.
     pub outlet: Outlet,
+    /// Where pings go, and what becomes of heartbeats.
+    pub pings: PingDesk,
     /// What it counts of itself.
     pub meters: Arc<Meters>,
 }
@@ -181,11 +191,13 @@ impl Pump {
         let (observations, queue) = mpsc::channel(QUEUE_MAX);
         let outlet = Outlet::new("pump".into(), observations);
         let (desk, orders) = OrderDesk::new();
+        let (ping_desk, pings) = PingDesk::new();
         let publisher = Publisher::new(&record);
         let handle = Handle {
             published: publisher.subscribe(),
             orders: desk,
             outlet: outlet.clone(),
+            pings: ping_desk,
             meters: Arc::default(),
         };
         let watchlist = watch::Sender::new(Arc::new(watchlist::of(&record)));
@@ -203,6 +215,9 @@ impl Pump {
             queue,
             outlet,
             orders,
+            pings,
+            hearing: Hearing::default(),
+            last_ping: 0,
             carried: absence.into_iter().collect(),
             last_now: Timestamp::MIN,
             dropped_told: 0,
@@ -251,6 +266,7 @@ impl Pump {
     ) -> Option<(Vec<Observation>, Vec<Placed>)> {
         let mut inputs = std::mem::take(&mut self.carried);
         let mut placed = Vec::new();
+        let mut heard = Vec::new();
         let room = BATCH_MAX.saturating_sub(inputs.len()).max(1);
         let carried = !inputs.is_empty();
         let next_turn = self.next_turn();
@@ -262,6 +278,7 @@ impl Pump {
                 debug_assert!(count > 0, "the pump holds a sender itself");
             }
             Some(order) = self.orders.recv() => placed.push(order),
+            Some(ping) = self.pings.recv() => heard.push(ping),
             () = tokio::time::sleep_until(next_turn) => {}
         }
         // The select took one sort; what else is there comes along.
@@ -273,6 +290,13 @@ impl Pump {
         while let Ok(order) = self.orders.try_recv() {
             placed.push(order);
         }
+        while heard.len() < BATCH_MAX
+            && let Ok(ping) = self.pings.try_recv()
+        {
+            heard.push(ping);
+        }
+        self.last_ping = self.last_ping.max(self.state.record.last.ping);
+        self.hearing.take(heard, &mut inputs, &mut self.last_ping);
         Some((inputs, placed))
     }
 
@@ -307,6 +331,7 @@ impl Pump {
         }
         let began = Instant::now();
         let before = self.state.record.revision;
+        let last_ping = self.state.record.last.ping;
         let events = step(&mut self.state, &self.policy, &inputs, now);
         let decided = Instant::now();
         self.meters.stepped(inputs.len(), decided - began);
@@ -322,7 +347,10 @@ impl Pump {
                     order.conclude(&events, revision.0);
                 }
                 let count = events.len() as u64;
+                let answers = self.hearing.judge(&events, last_ping, revision.0);
                 self.publish(&inputs, events, now);
+                // Who reads what is published after the answer finds it there.
+                answers.send();
                 let step = Step {
                     now,
                     before,
@@ -396,7 +424,9 @@ impl Pump {
         self.begin_recording(Why::Rebuilt);
         if self.store.rebuilds_in_a_row() <= 1 {
             self.carried = inputs.into_iter().filter(is_fact).collect();
+            self.hearing.carry();
         } else {
+            self.hearing.give_up();
             tracing::error!("facts of a step that could not be written twice are given up");
             self.hands.let_go(&inputs);
         }

@@ -33,6 +33,7 @@ use crate::channels::webhook::{Settings, Webhook, WebhookError};
 use crate::channels::{Channel, Channels};
 use crate::config::{Config, Pager, Recording};
 use crate::control::{Control, ControlError, Socket};
+use crate::heartbeats;
 use crate::metrics;
 use crate::pump::store::{SqliteFile, StartError};
 use crate::pump::{Pace, Parts, Pump};
@@ -95,6 +96,8 @@ pub struct Addresses {
     pub page: SocketAddr,
     /// The operator's pages.
     pub operator: SocketAddr,
+    /// Where heartbeats are pinged, where they are wanted.
+    pub pings: Option<SocketAddr>,
     /// Metrics, where they are wanted.
     pub metrics: Option<SocketAddr>,
     /// `https` where the public page speaks TLS, else `http`.
@@ -136,7 +139,15 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         Some(address) => Some(listen(address, "metrics").await?),
         None => None,
     };
+    let ping_listener = match &config.pings {
+        Some(pings) => Some(listen(pings.listen, "pings").await?),
+        None => None,
+    };
     let addresses = Addresses {
+        pings: match &ping_listener {
+            Some(listener) => Some(listener.local_addr()?),
+            None => None,
+        },
         page: page.local_addr()?,
         operator: operators.local_addr()?,
         metrics: match &metrics {
@@ -170,6 +181,11 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         policy,
         orders: handle.orders.clone(),
         access: access.clone(),
+        heartbeats: handle.pings.clone(),
+        ping_base: config
+            .pings
+            .as_ref()
+            .map(|pings| pings.base(addresses.pings)),
     };
     let (stop, stopped) = watch::channel(false);
     let bounds = Bounds::default();
@@ -204,6 +220,17 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         let router = metrics::router(source);
         tokio::spawn(serve_pages(listener, router, bounds, stopped.clone()))
     });
+    let ping_pages = ping_listener
+        .zip(config.pings.as_ref())
+        .map(|(listener, pings)| {
+            let router = ears(pings, &handle, &config, addresses);
+            tokio::spawn(serve_pages(
+                listener,
+                router,
+                heartbeats::listener::bounds(),
+                stopped.clone(),
+            ))
+        });
     let control = tokio::spawn(socket.serve(control, stopped.clone()));
     let quiet = config.people.iter().filter_map(|person| {
         let hours = person.quiet_hours.clone()?;
@@ -232,7 +259,8 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         tracing::error!(%error, "the pump did not end as it should");
     }
     let listeners = [pages, operator_pages, control].into_iter();
-    for task in listeners.chain(metric_pages).chain(keepers) {
+    let listeners = listeners.chain(metric_pages).chain(ping_pages);
+    for task in listeners.chain(keepers) {
         if let Err(error) = task.await {
             tracing::error!(%error, "a listener did not end as it should");
         }
@@ -301,6 +329,38 @@ fn guards(config: &Config) -> Result<Vec<Arc<dyn Guard>>, ServeError> {
 
 fn scheme(tls: &Option<Arc<Tls>>) -> &'static str {
     if tls.is_some() { "https" } else { "http" }
+}
+
+/// The listener for pings, which knows the heartbeats there are; the core is told of them.
+fn ears(
+    pings: &crate::config::Pings,
+    handle: &crate::pump::Handle,
+    config: &Config,
+    addresses: Addresses,
+) -> axum::Router {
+    let policy = Arc::new(config.policy.clone());
+    let record = handle.published.borrow().record.clone();
+    let book = Arc::new(heartbeats::book(&policy, &record));
+    let outlet = handle.outlet.clone();
+    tokio::spawn(heartbeats::announce(
+        book.clone(),
+        policy.clone(),
+        record,
+        outlet,
+    ));
+    heartbeats::listener::router(heartbeats::listener::Ears {
+        book,
+        desk: handle.pings.clone(),
+        ping_key: pings.ping_key.clone(),
+        keys: heartbeats::api::Keys {
+            read_write: pings.api_key.clone(),
+            read_only: pings.api_key_readonly.clone(),
+            site: pings.site(addresses.pings),
+        },
+        published: handle.published.clone(),
+        policy,
+        journal: Arc::new(SqliteFile(config.journal_file())),
+    })
 }
 
 async fn listen(address: SocketAddr, section: &'static str) -> Result<TcpListener, ServeError> {

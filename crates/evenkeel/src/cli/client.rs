@@ -79,6 +79,20 @@ pub(super) fn tell(config: &Config, path: &str, done: &Done) -> Result<bool, Str
     }
 }
 
+/// Has something done that is no order of the core's.
+pub(super) fn change(source: &Source, path: &str) -> Result<Answered, String> {
+    let answered = exchange(source, Method::POST, path, Bytes::new());
+    answered
+        .and_then(|body| understood(&body))
+        .map_err(|silence| match silence {
+            Silence::Refused(why) => why,
+            Silence::NotRunning => format!(
+                "no Evenkeel runs on {}, and this needs one: start it with `evenkeel serve`",
+                source.name()
+            ),
+        })
+}
+
 fn understood<T: DeserializeOwned>(body: &[u8]) -> Result<T, Silence> {
     serde_json::from_slice(body).map_err(|error| {
         Silence::Refused(format!(

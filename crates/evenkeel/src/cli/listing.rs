@@ -15,7 +15,7 @@ use crate::report::{self, IncidentReport, LockReport, RunReport, StatusReport};
 use crate::web::account;
 
 /// What the server says, or what `from_journal` makes of the journal where none runs.
-fn either<T: serde::de::DeserializeOwned>(
+pub(super) fn either<T: serde::de::DeserializeOwned>(
     source: &Source,
     path: &str,
     from_journal: impl FnOnce(&evenkeel_core::record::Record) -> Result<T, String>,

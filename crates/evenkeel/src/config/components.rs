@@ -60,7 +60,12 @@ pub(super) fn unwatched(named: Vec<At<ComponentId>>, policy: &Policy, report: &m
         let by_a_check = checks
             .flat_map(|check| &check.components)
             .any(|of| of == id);
-        if needs.is_some_and(Vec::is_empty) && !by_a_job && !by_a_check {
+        let heartbeats = policy.heartbeats.values();
+        let by_a_heartbeat = heartbeats
+            .flat_map(|heartbeat| &heartbeat.components)
+            .any(|of| of == id);
+        let seen = by_a_job || by_a_check || by_a_heartbeat;
+        if needs.is_some_and(Vec::is_empty) && !seen {
             report.warn(
                 &named.at,
                 format!(

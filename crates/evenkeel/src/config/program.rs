@@ -200,11 +200,12 @@ pub(super) fn retention(
     report: &mut Report<'_>,
 ) -> BTreeMap<String, Duration> {
     let mut section = root.below_root(report, "retention");
-    let default = Duration::from_secs(400 * 24 * 3600);
+    let days = |days: u64| Duration::from_secs(days * 24 * 3600);
     let mut keep_for = BTreeMap::new();
     for (key, prefixes) in [
         ("findings", &["finding_"] as &[&str]),
         ("runs", &["slot_", "run_", "product_"]),
+        ("pings", &["ping_"]),
     ] {
         let given = section.duration(report, key);
         if let Some(given) = &given
@@ -215,6 +216,7 @@ pub(super) fn retention(
                 "less than a day would lose what is still going on; write at least \"1d\"",
             );
         }
+        let default = days(if key == "pings" { 90 } else { 400 });
         let keep = given.map_or(default, |at| at.value);
         for kind in What::KINDS {
             let name = kind.0;

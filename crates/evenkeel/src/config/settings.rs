@@ -110,6 +110,10 @@ pub const SECTIONS: &[Section] = &[
         about: "`/metrics` in Prometheus' format: Evenkeel itself and everything it sees. Off unless an address is named.",
     },
     Section {
+        name: "pings",
+        about: "Where heartbeats are pinged, and managed through Healthchecks' API. Off unless an address is named.",
+    },
+    Section {
         name: "[component]",
         about: "A function customers see, with its own line on the status page. At least one.",
     },
@@ -156,6 +160,10 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "[readiness]",
         about: "What must hold at a time of day, before customers come: named checks pass, jobs have delivered. A rehearsal some time before leaves time to act.",
+    },
+    Section {
+        name: "[heartbeat]",
+        about: "A job or program elsewhere that says by itself that it is alive, by asking for a URL. `evenkeel heartbeats` prints the URLs. Clients can make others through the API.",
     },
 ];
 
@@ -222,6 +230,7 @@ settings! {
     "retention" {
         "findings" Duration "\"400d\"" "\"90d\"" "Findings: what was seen to be wrong, and when it was over.";
         "runs" Duration "\"400d\"" "\"90d\"" "Slots, starts and ends of runs.";
+        "pings" Duration "\"90d\"" "\"30d\"" "Pings of heartbeats, with what they said.";
     }
     "recorder" {
         "enabled" YesNo "true" "false" "Whether it is recorded. Recording costs the rest of Evenkeel nothing: a full or failing disk stops it, and it alone.";
@@ -382,6 +391,34 @@ settings! {
         "checks" List "[]" "[\"login\"]" "Checks that must pass. One that nobody has seen lately does not.";
         "products" List "[]" "[\"nightly-export\"]" "Jobs whose product of the newest slot must be there.";
         "rehearsal" Duration "\"30m\"" "\"1h\"" "How long before it is rehearsed; `0s` for not at all.";
+    }
+    "pings" {
+        "listen" Address "-" "\"0.0.0.0:8082\"" "Where pings and the API listen. Put it behind your TLS proxy.";
+        "url" Text "-" "\"https://ping.example.com\"" "The address clients use; else the one it listens on.";
+        "ping_key_file" Secret "" "\"ping-key\"" "A file with the key of slug URLs (`/ping/KEY/SLUG`); the UUIDs of heartbeats that name none are made of it too.";
+        "api_key_file" Secret "-" "\"api-key\"" "A file with the API's key; without one nobody makes or changes heartbeats but this file.";
+        "api_key_readonly_file" Secret "-" "\"api-key-readonly\"" "A file with a key that only reads.";
+    }
+    "[heartbeat]" {
+        "name" Text "" "\"Nightly backup\"" "What it is called.";
+        "slug" Text "-" "\"nightly-backup\"" "Its name in URLs; else made of `name`.";
+        "uuid" Text "-" "\"5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278\"" "Its UUID, to keep one that clients know already; else made of `name` and the ping key.";
+        "period" Duration "-" "\"1h\"" "Its pings come this often. One of `period`, `cron`, `on_calendar`.";
+        "cron" Text "-" "\"30 2 * * *\"" "Its pings come by this cron expression.";
+        "on_calendar" Text "-" "\"Mon..Fri 02:30\"" "Its pings come by this systemd calendar expression.";
+        "time_zone" Text "\"UTC\"" "\"Europe/Amsterdam\"" "The zone of `cron` and `on_calendar`.";
+        "grace" Duration "\"1h\"" "\"10m\"" "How late a ping may come; and how long a run may take, where `run_max` is not given.";
+        "start_grace" Duration "-" "\"5m\"" "How late a `/start` may come; for clients that send one.";
+        "run_max" Duration "-" "\"2h\"" "The longest a run may go between its `/start`, each `/log`, and its end.";
+        "run_min" Duration "-" "\"30s\"" "A run that says success in less has done nothing, and that is reported.";
+        "interval_min" Duration "-" "\"10m\"" "Runs that begin closer together are reported.";
+        "severity" Text "\"critical\"" "\"warning\"" "`critical` calls somebody, `warning` opens an incident, `notice` is only shown.";
+        "components" List "[]" "[\"payroll\"]" "Components that are hurt when it is missing, failed or does not end.";
+        "harm" Text "\"degraded_performance\"" "\"partial_outage\"" "How they are then: `degraded_performance`, `partial_outage` or `major_outage`.";
+        "tags" List "[]" "[\"backup\", \"prod\"]" "Words it can be found by.";
+        "description" Text "-" "\"Dumps the database to the other site\"" "What it is for, and what to do when it is missing.";
+        "manual_resume" YesNo "false" "true" "Once paused, it stays so until somebody resumes it, whatever it pings.";
+        "post_only" YesNo "false" "true" "Only `POST` counts: link previews and scanners send `GET`.";
     }
 }
 

@@ -86,6 +86,7 @@ fn every_commented_setting_of_init_can_be_put_into_force() {
         .filter(|told| {
             !told.contains("holidays cannot be used") && !told.contains("asks for nothing")
         })
+        .filter(|told| !told.contains("one of `period`, `cron` and `on_calendar`"))
         .collect();
     assert_eq!(unexpected, Vec::<String>::new(), "\n{text}");
 }
@@ -110,6 +111,8 @@ fn every_example_of_the_table_is_accepted() {
                 "identity_file",
                 "replica",
                 "ca_file",
+                "cron",
+                "on_calendar",
             ]
             .contains(&setting.key)
                 || section.name == "[check.step]"
@@ -125,7 +128,7 @@ fn every_example_of_the_table_is_accepted() {
                 let path = folder
                     .path()
                     .join(value.trim_matches('"').replace('/', "-"));
-                std::fs::write(&path, "secret\n").expect("a file");
+                std::fs::write(&path, "a-secret-of-good-length\n").expect("a file");
                 use std::os::unix::fs::PermissionsExt;
                 std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
                     .expect("private");
@@ -202,7 +205,14 @@ fn the_defaults_of_the_table_are_the_real_ones() {
                  [[readiness]]\nid = \"r\"\nat = \"06:00\"\nproducts = [\"j\"]\n";
     let mut full = String::new();
     for section in SECTIONS {
-        let skip = ["[component.sessions]", "[person]", "[check.step]"].contains(&section.name);
+        // Heartbeats need a file with a key, and are compared by themselves.
+        let skip = [
+            "[component.sessions]",
+            "[person]",
+            "[check.step]",
+            "[heartbeat]",
+        ]
+        .contains(&section.name);
         if skip {
             continue;
         }
@@ -248,4 +258,24 @@ fn the_defaults_of_the_table_are_the_real_ones() {
     least.warnings.clear();
     full.warnings.clear();
     assert_eq!(format!("{least:?}"), format!("{full:?}"));
+}
+
+/// So are those of heartbeats.
+#[test]
+fn the_defaults_of_heartbeats_are_the_real_ones() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("key"), "fqOOd6-F4MMNuCEnzTU01w\n").expect("a file");
+    let least = "[[component]]\nid = \"a\"\nname = \"A\"\n\
+                 [pings]\nlisten = \"127.0.0.1:0\"\nping_key_file = \"key\"\n\
+                 [[heartbeat]]\nname = \"h\"\nperiod = \"1h\"\n";
+    let given = settings::of("[heartbeat]")
+        .filter(|setting| !matches!(setting.default, "" | "-"))
+        .map(|setting| format!("{} = {}\n", setting.key, setting.default));
+    let full = format!("{least}{}", given.collect::<String>());
+    let file = folder.path().join("evenkeel.toml");
+    let read = |text: &str| {
+        let config = Config::read(text, &file).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        config.policy.heartbeats
+    };
+    assert_eq!(read(least), read(&full));
 }

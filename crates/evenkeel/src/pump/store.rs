@@ -26,6 +26,10 @@ use tokio::time::Instant;
 
 use super::Pace;
 
+/// After a snapshot the pump goes on for so many times as long as it took: ten thousand
+/// heartbeats that ping all the time make it large, and every few thousand events come often.
+const SNAPSHOT_REST: u32 = 50;
+
 /// How the journal is come by: at the start, again after a failure, and for reading
 /// beside the pump.
 pub trait OpenJournal: Send + Sync + 'static {
@@ -107,6 +111,8 @@ pub(super) struct Store {
     keep_for: BTreeMap<String, Duration>,
     pace: Pace,
     snapshot_at: Revision,
+    /// No snapshot before: a large record is written down less often.
+    snapshot_rest: Instant,
     retain_at: Instant,
     retaining: bool,
     rebuilds: u32,
@@ -132,6 +138,7 @@ impl Store {
             keep_for,
             pace: pace.clone(),
             snapshot_at: folded.snapshot,
+            snapshot_rest: Instant::now(),
             // Not at once: a start is busy enough.
             retain_at: Instant::now() + pace.retain_every.min(Duration::from_secs(600)),
             retaining: false,
@@ -270,7 +277,8 @@ impl Store {
 
     /// Whether it is time for a snapshot or for a removal of old entries.
     pub(super) fn wants_upkeep(&self) -> bool {
-        self.revision.0 - self.snapshot_at.0 >= self.pace.snapshot_every
+        (self.revision.0 - self.snapshot_at.0 >= self.pace.snapshot_every
+            && Instant::now() >= self.snapshot_rest)
             || (!self.keep_for.is_empty() && (self.retaining || Instant::now() >= self.retain_at))
     }
 
@@ -315,6 +323,7 @@ impl Store {
         if revision <= self.snapshot_at {
             return;
         }
+        let began = Instant::now();
         let saved = self
             .lend(move |journal| {
                 let snapshot = codec::snapshot(&record).map_err(|error| error.to_string())?;
@@ -332,6 +341,7 @@ impl Store {
         }
         // Tried once for each stretch, whether or not it worked.
         self.snapshot_at = revision;
+        self.snapshot_rest = Instant::now() + began.elapsed() * SNAPSHOT_REST;
     }
 
     /// Keeps a last snapshot and lets go of the journal.

@@ -96,6 +96,9 @@ pub struct Bounds {
     pub life: Duration,
 }
 
+/// How long a connection whose time is over may take for the answer it is at.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
+
 impl Default for Bounds {
     /// A page is some 20 KB: at 256 connections 5 MB, and a phone on a bad line has a
     /// minute for it.
@@ -177,8 +180,14 @@ where
         .header_read_timeout(bounds.head_time)
         .max_buf_size(bounds.head_bytes)
         .serve_connection(TokioIo::new(io), service);
+    let mut connection = std::pin::pin!(connection);
     // What ends a connection early is the client's affair.
-    let _ended = tokio::time::timeout(bounds.life, connection).await;
+    let ended = tokio::time::timeout(bounds.life, connection.as_mut()).await;
+    if ended.is_err() {
+        // A request that is being answered is answered; no further one is taken.
+        connection.as_mut().graceful_shutdown();
+        let _ended = tokio::time::timeout(LAST_ANSWER, connection).await;
+    }
 }
 
 #[cfg(test)]
