@@ -15,6 +15,7 @@ pub mod quiet;
 pub mod recorder;
 pub mod replay;
 pub mod report;
+pub mod rights;
 pub mod serve;
 pub mod survey;
 pub mod web;

@@ -16,6 +16,8 @@ mod databases;
 mod journal;
 #[path = "cli/place.rs"]
 mod place;
+#[path = "cli/secrets.rs"]
+mod secrets;
 #[path = "cli/shapes.rs"]
 mod shapes;
 #[path = "cli/words.rs"]

@@ -12,7 +12,7 @@ use super::Outcome;
 use super::people::{self, First};
 use super::print::{self, note, say};
 use crate::config::{Config, ConfigError, Problem, commented};
-use crate::survey;
+use crate::{rights, survey};
 
 /// How long one database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,6 +71,8 @@ struct Checked {
     problems: Vec<Problem>,
     /// What the databases' roles lack, or why they could not be asked.
     databases: Vec<String>,
+    /// What Evenkeel has and does not need. In nobody's way.
+    rights: Vec<String>,
 }
 
 pub(super) fn check(file: &Path, offline: bool, json: bool) -> Outcome {
@@ -82,16 +84,21 @@ pub(super) fn check(file: &Path, offline: bool, json: bool) -> Outcome {
         Err(ConfigError::Wrong { problems, .. }) => (None, problems),
         Err(error) => return Err(error.to_string()),
     };
-    let databases = match &config {
+    let (databases, of_roles) = match &config {
         Some(config) if !offline => ask(config)?,
-        _ => Vec::new(),
+        _ => (Vec::new(), Vec::new()),
     };
+    let mut rights = config.as_ref().map_or_else(Vec::new, |config| {
+        rights::excess(config, rights::Rights::of_this_process())
+    });
+    rights.extend(of_roles);
     let good = config.is_some() && databases.is_empty();
     if json {
         print::json(&Checked {
             good,
             problems,
             databases,
+            rights,
         })?;
     } else {
         for problem in &problems {
@@ -99,6 +106,9 @@ pub(super) fn check(file: &Path, offline: bool, json: bool) -> Outcome {
         }
         for lack in &databases {
             note(lack);
+        }
+        for more in &rights {
+            note(&format!("warning: {more}"));
         }
         if let Some(config) = config.filter(|_| good) {
             say(&summary(&config));
@@ -111,19 +121,26 @@ pub(super) fn check(file: &Path, offline: bool, json: bool) -> Outcome {
     })
 }
 
-fn ask(config: &Config) -> Result<Vec<String>, String> {
+/// What the databases' roles lack, and what they have and do not need.
+fn ask(config: &Config) -> Result<(Vec<String>, Vec<String>), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
     Ok(runtime.block_on(async {
         let mut lacks = Vec::new();
+        let mut more = Vec::new();
         for spec in &config.databases {
             let may_end = config.may_end_sessions(&spec.id)
                 || config.jobs.iter().any(|job| job.spec.startable);
             let asked = tokio::time::timeout(PATIENCE, grants::check(spec, may_end)).await;
             match asked {
-                Ok(Ok(found)) => lacks.extend(found),
+                Ok(Ok(found)) => {
+                    lacks.extend(found);
+                    let asked = tokio::time::timeout(PATIENCE, grants::excess(spec)).await;
+                    // It answered a moment ago; what it does not say now is no lack.
+                    more.extend(asked.into_iter().flatten().flatten());
+                }
                 Ok(Err(why)) => lacks.push(format!(
                     "database {}: {why}; as a superuser, run:\n{}",
                     spec.id,
@@ -136,7 +153,7 @@ fn ask(config: &Config) -> Result<Vec<String>, String> {
                 )),
             }
         }
-        lacks
+        (lacks, more)
     }))
 }
 

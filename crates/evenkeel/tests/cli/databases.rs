@@ -76,6 +76,49 @@ async fn check_names_each_grant_that_is_missing_and_typing_it_helps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn check_tells_what_the_role_may_and_never_needs_and_typing_it_helps() {
+    let (postgres, admin) = server().await;
+    admin
+        .batch_execute("grant pg_monitor to keeper")
+        .await
+        .expect("granted");
+    let shop = postgres.connect("postgres", "shop", "test").await;
+    let shop = shop.expect("a session");
+    for statement in [
+        "create table orders (id int)",
+        "grant insert on orders to keeper",
+        "alter role keeper createdb bypassrls",
+        "grant pg_write_server_files to keeper",
+    ] {
+        shop.batch_execute(statement).await.expect(statement);
+    }
+    let place = guarding(&postgres, "watch");
+    let more = || {
+        let told = tokio::task::block_in_place(|| place.run(&["--json", "check"]));
+        assert!(told.status.success(), "it stands in nobody's way: {told:?}");
+        let value: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON");
+        let told = value["rights"].as_array().cloned().unwrap_or_default();
+        let of_role = told.iter().filter_map(|told| told.as_str());
+        of_role
+            .filter(|told| told.starts_with("database main"))
+            .map(str::to_owned)
+            .collect::<Vec<String>>()
+    };
+    let said = more();
+    assert_eq!(said.len(), 3, "{said:?}");
+    for told in said {
+        let (_, rest) = told.split_once('`').expect("a statement to type");
+        let (statement, _) = rest.split_once('`').expect("its end");
+        shop.batch_execute(statement).await.expect(statement);
+    }
+    assert_eq!(more(), Vec::<String>::new());
+    shop.batch_execute("alter table orders owner to keeper")
+        .await
+        .expect("owned");
+    assert!(more()[0].contains("owns public.orders"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lock_chain_is_shown_and_in_watch_mode_left_alone() {
     let (postgres, admin) = server().await;
     admin

@@ -61,6 +61,75 @@ pub async fn check(spec: &DatabaseSpec, may_end: bool) -> Result<Vec<String>, St
     Ok(problems)
 }
 
+/// What the role may do that Evenkeel never does; empty where there is nothing. Each line
+/// says what to do.
+///
+/// # Errors
+/// Why the database could not be asked.
+pub async fn excess(spec: &DatabaseSpec) -> Result<Vec<String>, String> {
+    let client = open(spec).await?;
+    let row = ask(client.query_one(
+        "select r.rolname::text as role, r.rolsuper as superuser, \
+         concat_ws(', ', case when r.rolcreaterole then 'CREATEROLE' end, \
+           case when r.rolcreatedb then 'CREATEDB' end, \
+           case when r.rolreplication then 'REPLICATION' end, \
+           case when r.rolbypassrls then 'BYPASSRLS' end) as attributes, \
+         (select string_agg(m.rolname::text, ', ' order by m.rolname) from pg_roles m \
+           where m.rolname in ('pg_write_all_data', 'pg_read_all_data', \
+             'pg_execute_server_program', 'pg_write_server_files', 'pg_read_server_files') \
+           and pg_has_role(r.oid, m.oid, 'member')) as groups, \
+         (select format('%I.%I', n.nspname, c.relname) from pg_class c \
+           join pg_namespace n on n.oid = c.relnamespace \
+           where c.relowner = r.oid and c.relkind in ('r', 'p', 'v', 'm') limit 1) as owns, \
+         (select format('%I.%I', n.nspname, c.relname) from pg_class c \
+           join pg_namespace n on n.oid = c.relnamespace \
+           where c.relkind in ('r', 'p') and c.relowner <> r.oid \
+           and n.nspname not in ('pg_catalog', 'information_schema') \
+           and n.nspname not like 'pg\\_%' \
+           and has_table_privilege(r.oid, c.oid, 'insert, update, delete, truncate') \
+           limit 1) as writes \
+         from pg_roles r where r.rolname = current_user",
+        &[],
+    ))
+    .await?;
+    let (id, role): (_, &str) = (&spec.id, row.get("role"));
+    // Of a superuser all of it is true, and said already.
+    if row.get("superuser") {
+        return Ok(Vec::new());
+    }
+    let mut more = Vec::new();
+    let attributes: &str = row.get("attributes");
+    if !attributes.is_empty() {
+        let without: Vec<String> = attributes
+            .split(", ")
+            .map(|one| format!("NO{one}"))
+            .collect();
+        more.push(format!(
+            "database {id}: {role} has {attributes}, which Evenkeel does not need: \
+             `alter role {role} {};`",
+            without.join(" ")
+        ));
+    }
+    if let Some(groups) = row.get::<_, Option<&str>>("groups") {
+        more.push(format!(
+            "database {id}: {role} is a member of {groups}, which Evenkeel does not need: \
+             `revoke {groups} from {role};`"
+        ));
+    }
+    if let Some(owns) = row.get::<_, Option<&str>>("owns") {
+        more.push(format!(
+            "database {id}: {role} owns {owns}: give Evenkeel a role of its own that owns nothing"
+        ));
+    }
+    if let Some(writes) = row.get::<_, Option<&str>>("writes") {
+        more.push(format!(
+            "database {id}: {role} can write {writes}, and Evenkeel never writes: \
+             `revoke insert, update, delete, truncate on {writes} from {role};`, also from public"
+        ));
+    }
+    Ok(more)
+}
+
 /// A connection configuration from its parts, without a password in any text.
 pub fn connect(host: &str, port: u16, user: &str, password: Option<&str>, dbname: &str) -> Config {
     let mut config = Config::new();
