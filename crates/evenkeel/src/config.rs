@@ -49,8 +49,8 @@ use reader::{Report, Section};
 pub use recorder::Recording;
 use settings::Kind;
 
-/// The largest configuration that is read, bytes.
-const FILE_MAX: u64 = 1 << 20;
+/// The largest configuration that is read, bytes: ten thousand checks take two million.
+const FILE_MAX: u64 = 8 << 20;
 
 /// The file Evenkeel looks for where none is named.
 pub const DEFAULT_FILE: &str = "evenkeel.toml";
@@ -197,7 +197,7 @@ impl Config {
         if bytes.len() as u64 > FILE_MAX {
             return Err(refused(
                 std::io::ErrorKind::FileTooLarge,
-                "it is larger than 1 MiB, which no configuration is".into(),
+                "it is larger than 8 MiB, which no configuration is".into(),
             ));
         }
         let text = String::from_utf8(bytes).map_err(|error| {

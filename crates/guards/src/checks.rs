@@ -237,6 +237,6 @@ async fn make(spec: &CheckSpec, net: &net::Net, trial: &mut Trial) -> Tried<()> 
     };
     match tokio::time::timeout(spec.timeout, probe).await {
         Ok(made) => made,
-        Err(_) => Err(journey::over(spec.timeout, trial)),
+        Err(_) => Err(trial.over(spec.timeout)),
     }
 }

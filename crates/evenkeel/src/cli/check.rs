@@ -187,10 +187,11 @@ fn summary(config: &Config) -> String {
         })
         .collect();
     format!(
-        "{} is good: {}, {}, {}.\n{slots}{may}",
+        "{} is good: {}, {}, {}, {}.\n{slots}{may}",
         config.file.display(),
         count(config.policy.components.len(), "component", "components"),
         count(config.databases.len(), "database", "databases"),
         count(config.jobs.len(), "job", "jobs"),
+        count(config.checks.len(), "check", "checks"),
     )
 }

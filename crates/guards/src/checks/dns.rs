@@ -56,7 +56,10 @@ pub(super) async fn make(dns: &Dns, trial: &mut Trial) -> Tried<()> {
         Some(address) => address.to_string(),
         None => "this host's own name servers".to_owned(),
     };
-    trial.stage(format!("asking {whom}"));
+    match dns.resolver {
+        Some(_) => trial.stage(format!("asking {whom}")),
+        None => trial.stage_of_own(format!("asking {whom}")),
+    }
     let resolver = resolver(dns)?;
     // With a dot at its end no search domain is tried.
     let name = format!("{}.", dns.host.trim_end_matches('.'));

@@ -79,7 +79,7 @@ pub(super) async fn make(
             trial.step = is_named.then(|| step.name.clone());
         }
         let made = tokio::time::timeout_at(deadline, http::make(step, &mut session, trial)).await;
-        let made = made.unwrap_or_else(|_| Err(over(patience, trial)));
+        let made = made.unwrap_or_else(|_| Err(trial.over(patience)));
         if let Err(trouble) = made {
             trial.say(|| match &trouble {
                 Trouble::Target(why) => format!("failed: {why}"),
@@ -98,22 +98,6 @@ pub(super) async fn make(
             trial.step = None;
             Ok(())
         }
-    }
-}
-
-/// What is said when the time is over.
-pub(super) fn over(patience: Duration, trial: &Trial) -> Trouble {
-    let stands_at = trial.stands_at();
-    Trouble::Target(format!(
-        "no answer within {}: it was {stands_at}",
-        span(patience)
-    ))
-}
-
-fn span(span: Duration) -> String {
-    match span.subsec_millis() {
-        0 => format!("{} s", span.as_secs()),
-        _ => format!("{} ms", span.as_millis()),
     }
 }
 

@@ -125,7 +125,7 @@ impl Net {
         if let Ok(ip) = host.parse() {
             return Ok(vec![ip]);
         }
-        trial.stage(format!("asking for the address of {host}"));
+        trial.stage_of_own(format!("asking for the address of {host}"));
         let resolver = self.resolver()?;
         let found = resolver.lookup_ip(host).await;
         let found = found.map_err(|error| of_own_resolver(host, &error))?;

@@ -4,7 +4,7 @@
 //! that "no answer within 10 s" can say what was being waited for.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evenkeel_core::Timestamp;
 
@@ -43,6 +43,8 @@ pub struct Said {
 pub(super) struct Trial {
     began: Instant,
     stage: Cow<'static, str>,
+    /// Whether what is waited for is of this host's.
+    waits_for_own: bool,
     story: Option<Vec<Said>>,
     /// Bytes of the answer's body so far.
     pub(super) body_bytes: u64,
@@ -62,6 +64,7 @@ impl Trial {
         Self {
             began: Instant::now(),
             stage: "beginning".into(),
+            waits_for_own: false,
             story: tells.then(Vec::new),
             body_bytes: 0,
             failed_ms: None,
@@ -74,10 +77,30 @@ impl Trial {
     /// What is being waited for, from now on: `connecting to 192.0.2.7:443`.
     pub(super) fn stage(&mut self, stage: impl Into<Cow<'static, str>>) {
         self.stage = stage.into();
+        self.waits_for_own = false;
+    }
+
+    /// The same, for what this host itself has to provide: its silence is not the target's.
+    pub(super) fn stage_of_own(&mut self, stage: impl Into<Cow<'static, str>>) {
+        self.stage = stage.into();
+        self.waits_for_own = true;
+    }
+
+    /// Why a probe whose time is over has not passed.
+    pub(super) fn over(&self, patience: Duration) -> Trouble {
+        let after = match patience.subsec_millis() {
+            0 => format!("{} s", patience.as_secs()),
+            _ => format!("{} ms", patience.as_millis()),
+        };
+        let why = format!("no answer within {after}: it was {}", self.stands_at());
+        match self.waits_for_own {
+            true => Trouble::Own(why),
+            false => Trouble::Target(why),
+        }
     }
 
     /// Where it stands, for a probe whose time is over.
-    pub(super) fn stands_at(&self) -> String {
+    fn stands_at(&self) -> String {
         match self.body_bytes {
             0 => self.stage.to_string(),
             bytes => format!("{}, after {bytes} bytes of it", self.stage),
@@ -161,6 +184,19 @@ mod tests {
         trial.say(|| "sent password=g%26heim and g&heim-und-mehr".into());
         assert_eq!(trial.cleaned("it was `g&heim`\n"), "it was `***` ");
         assert_eq!(trial.into_story()[0].what, "sent password=*** and ***");
+    }
+
+    #[test]
+    fn the_silence_of_our_own_name_server_is_not_the_target_s() {
+        let mut trial = Trial::new(false);
+        trial.stage_of_own("asking for the address of shop.example");
+        let over = trial.over(Duration::from_secs(2));
+        let why = "no answer within 2 s: it was asking for the address of shop.example";
+        assert_eq!(over, Trouble::Own(why.into()));
+        trial.stage("connecting to 192.0.2.7:443");
+        let over = trial.over(Duration::from_millis(250));
+        let why = "no answer within 250 ms: it was connecting to 192.0.2.7:443";
+        assert_eq!(over, Trouble::Target(why.into()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use evenkeel_core::observation::CheckOutcome;
 use evenkeel_guards::checks::{
-    Body, Journey, JsonClaim, Probe, Secret, StatusSet, Step, Template, Trust,
+    Body, Capture, Journey, JsonClaim, Probe, Secret, StatusSet, Step, Template, Trust,
 };
 use hyper::Method;
 use hyper::header::HeaderName;
@@ -262,4 +262,29 @@ async fn the_end_of_what_has_no_length_is_its_end() {
     step.contains = vec![Template::parse("Welcome")];
     let account = tried(&check(steps(vec![step]))).await;
     assert_eq!(account.result.outcome, CheckOutcome::Passed);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+    /// Whatever is answered, a check comes to something, in words, and in its time.
+    #[test]
+    fn no_answer_breaks_a_check(
+        head in "(HTTP/1\\.[01] [0-9]{3}[ -~]{0,20}\r\n)?([a-z-]{1,12}: ?[ -~]{0,20}\r\n){0,4}(\r\n)?",
+        body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let mut said = head.into_bytes();
+            said.extend(body);
+            let peer = Peer::answering(said).await;
+            let mut step = get(&peer);
+            step.status = StatusSet::parse("100-599").expect("all of them");
+            step.json = vec![JsonClaim::parse("/a exists").expect("a claim")];
+            step.captures = vec![Capture::parse("x", "regex (.)").expect("a capture")];
+            let account = tried(&impatient(steps(vec![step]))).await;
+            if let CheckOutcome::Failed { why, .. } = &account.result.outcome {
+                assert!(!why.is_empty() && !why.contains('\n'), "{why:?}");
+            }
+        });
+    }
 }
