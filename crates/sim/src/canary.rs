@@ -26,6 +26,8 @@ pub enum Canary {
     IgnoreStop,
     /// The journey is not made: the front page answers.
     FrontPageOnly,
+    /// Only the newest run of a heartbeat is watched, as elsewhere: runs have no names.
+    LatestRunOnly,
     /// References are said to answer whatever happens.
     NeverDoubt,
 }
@@ -52,6 +54,11 @@ impl Canary {
         ),
         ("ignore-stop", Self::IgnoreStop, "a-stop-stops"),
         ("front-page-only", Self::FrontPageOnly, "green-means-seen"),
+        (
+            "latest-run-only",
+            Self::LatestRunOnly,
+            "every-run-is-watched",
+        ),
         ("never-doubt", Self::NeverDoubt, "cut-off-is-unknown"),
     ];
 

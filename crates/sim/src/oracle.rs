@@ -92,6 +92,14 @@ pub const INVARIANTS: &[(&str, &str)] = &[
         "readiness-is-asked",
         "What must hold at a time of day and does not has somebody called; what holds has nobody called.",
     ),
+    (
+        "every-run-is-watched",
+        "A run of a heartbeat that is stuck is noticed, also behind a newer one that ends well; one that says it is at work is left in peace.",
+    ),
+    (
+        "silence-is-noticed",
+        "A heartbeat that falls silent is missed, and one that is heard in time is not.",
+    ),
     ("journal", "The journal takes and gives what it promised."),
 ];
 

@@ -12,6 +12,7 @@ use evenkeel_core::policy::{
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
 
+use crate::beats;
 use crate::service::{INTERVAL, JOURNEY, MORNING, PAGE, PORTAL, REFERENCES};
 use crate::{HOUR, MINUTE, Ms};
 
@@ -193,6 +194,7 @@ fn watch_the_service(policy: &mut Policy) {
         products: Vec::new(),
     };
     policy.readiness.insert(MORNING.into(), morning);
+    policy.heartbeats.insert(beats::id(), beats::spec());
 }
 
 /// Whether the configuration lets sessions of a role be ended.

@@ -66,6 +66,13 @@ impl Pump {
     }
 }
 
+impl Pump {
+    /// Whether a ping is durable: only then is its client answered.
+    pub(crate) fn shadow_has_ping(&self, order: u64) -> bool {
+        self.shadow.last.ping >= order
+    }
+}
+
 impl Sim {
     pub(crate) fn deliver(&mut self, observation: Observation) {
         if self.pump.up {
@@ -181,6 +188,7 @@ impl Sim {
         }
         self.oracle_on_events(&events);
         self.judge_service_events(&events);
+        self.judge_beat_events(&events);
         if self.faults && self.rng.u32(..1500) == 0 {
             self.marks.hit("crash after append");
             self.crash();

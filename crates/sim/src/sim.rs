@@ -13,6 +13,7 @@ use evenkeel_core::observation::{
 };
 use evenkeel_core::policy::Policy;
 
+use crate::beats::Client;
 use crate::canary::Canary;
 use crate::marks::Marks;
 use crate::oracle::Oracle;
@@ -92,6 +93,7 @@ pub(crate) enum Happening {
     Probe,
     /// One begins, or is over.
     ServiceEpisode(bool),
+    Beat,
 }
 
 pub(crate) struct Sim {
@@ -106,6 +108,7 @@ pub(crate) struct Sim {
     planned: u64,
     pub(crate) world: World,
     pub(crate) service: Service,
+    pub(crate) client: Client,
     /// What is configured.
     pub(crate) policy: Policy,
     /// What the core is told is configured: a canary may lie to it.
@@ -181,6 +184,7 @@ impl Sim {
             planned: 0,
             world: World::new(&[MAIN, WATCHED]),
             service: Service::default(),
+            client: Client::default(),
             policy,
             core_policy,
             pump: Pump::new(),
@@ -210,6 +214,7 @@ impl Sim {
         sim.plan(10 * MINUTE, Happening::Operator);
         sim.plan(30 * MINUTE, Happening::Mishap);
         sim.plan(SECOND, Happening::Probe);
+        sim.plan(2 * SECOND, Happening::Beat);
         sim.plan(5 * MINUTE, Happening::ServiceEpisode(false));
         sim
     }
@@ -309,6 +314,7 @@ impl Sim {
                 self.restart();
             }
             Happening::Probe => self.probe(),
+            Happening::Beat => self.beat(),
             Happening::ServiceEpisode(over) => self.service_episode(over),
         }
     }
@@ -386,6 +392,7 @@ impl Sim {
             }
         }
         self.service_episode(true);
+        self.calm_client();
         self.until(self.now + 5 * MINUTE);
         self.let_everything_go();
         // Budgets are counted by the hour, and the clock may be an hour off.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::heartbeats::beat;
 use super::{Detector, Verdict, View, say};
 use crate::evidence::Fact;
-use crate::finding::FindingKind;
+use crate::finding::{FindingKey, FindingKind};
 use crate::record::{OPEN_RUNS_MAX, OpenRun};
 use crate::subject::Subject;
 use crate::time;
@@ -38,12 +38,28 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
         Err(verdict) => return Some(verdict),
     };
     let limit = beat.spec.run_limit();
+    let key = FindingKey {
+        kind: FindingKind::HeartbeatOverrun,
+        subject: subject.clone(),
+    };
+    let open = view.record.findings.get(&key);
+    // One that was found, and has said nothing since, is over its time whatever the clock
+    // has been set to meanwhile.
+    let still_over = |run: &OpenRun| {
+        open.is_some_and(|open| {
+            let says = |name: &str, at: Timestamp| {
+                let fact = open.finding.facts.iter().find(|fact| fact.name == name);
+                fact.is_some_and(|fact| fact.value == alloc::format!("{at}"))
+            };
+            says("started_at", run.started_at) && says("last_heard_at", run.heard_at)
+        })
+    };
     let mut over: Option<(&str, &OpenRun)> = None;
     let (mut count, mut next, mut waits) = (0_u32, None::<Timestamp>, false);
     for (rid, run) in &beat.state.open_runs {
         let ends = time::after(heard(view, run), limit + jumped(view, run));
         let deadline = beat.bearing_with(view, ends);
-        if view.now < deadline {
+        if view.now < deadline && !still_over(run) {
             waits |= view.now >= ends;
             next = Some(next.map_or(deadline, |next| next.min(deadline)));
             continue;
