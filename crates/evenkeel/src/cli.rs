@@ -61,6 +61,15 @@ pub struct Arguments {
         hide_env_values = true
     )]
     token_file: Option<PathBuf>,
+    /// A file with the authority of its certificate (PEM), where that is your own.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "EVENKEEL_CA_FILE",
+        hide_env_values = true
+    )]
+    ca_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -220,6 +229,7 @@ fn dispatch(arguments: Arguments) -> Outcome {
         json,
         server,
         token_file,
+        ca_file,
         command,
     } = arguments;
     let load = || Config::load(&file).map_err(|error| error.to_string());
@@ -232,7 +242,9 @@ fn dispatch(arguments: Arguments) -> Outcome {
         None => load(),
     };
     let source = || match &server {
-        Some(server) => Remote::new(server, token_file.as_deref()).map(Source::There),
+        Some(server) => {
+            Remote::new(server, token_file.as_deref(), ca_file.as_deref()).map(Source::There)
+        }
         None => load().map(|config| Source::Here(Box::new(config))),
     };
     match command {

@@ -6,6 +6,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -14,12 +15,18 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Config;
 use crate::pump::store::chain;
 
 /// The largest token file that is read, bytes.
 const TOKEN_MAX: u64 = 4096;
+
+/// Certificates that are read of a file: more than any bundle of a company has.
+const AUTHORITIES_MAX: usize = 1000;
 
 /// Where answers come from.
 pub(super) enum Source {
@@ -33,6 +40,8 @@ pub(super) enum Source {
 pub(super) struct Remote {
     base: String,
     authorization: HeaderValue,
+    /// Who may vouch for it, where that is not the world's authorities.
+    authorities: Option<RootCertStore>,
 }
 
 impl Source {
@@ -54,8 +63,13 @@ impl Source {
 }
 
 impl Remote {
-    /// The Evenkeel at `server`, with the token in a file.
-    pub(super) fn new(server: &str, token_file: Option<&Path>) -> Result<Self, String> {
+    /// The Evenkeel at `server`, with the token in a file; `ca_file` holds the authority of
+    /// its certificate where that is the company's own.
+    pub(super) fn new(
+        server: &str,
+        token_file: Option<&Path>,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, String> {
         let base = server.trim_end_matches('/').to_owned();
         let uri: Uri = base.parse().map_err(|_| {
             format!("`{server}` is no address: write for example --server https://HOST:8081")
@@ -89,6 +103,7 @@ impl Remote {
         Ok(Self {
             base,
             authorization,
+            authorities: ca_file.map(authorities).transpose()?,
         })
     }
 
@@ -100,11 +115,20 @@ impl Remote {
         body: Bytes,
         answer_max: usize,
     ) -> Result<(StatusCode, Bytes), String> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_http1()
-            .build();
+        let builder = HttpsConnectorBuilder::new();
+        let builder = match &self.authorities {
+            None => builder.with_webpki_roots(),
+            Some(own) => {
+                let provider = Arc::new(rustls::crypto::ring::default_provider());
+                let config = ClientConfig::builder_with_provider(provider)
+                    .with_safe_default_protocol_versions()
+                    .map_err(|error| error.to_string())?
+                    .with_root_certificates(own.clone())
+                    .with_no_client_auth();
+                builder.with_tls_config(config)
+            }
+        };
+        let connector = builder.https_or_http().enable_http1().build();
         let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
         let request = Request::builder()
             .method(method)
@@ -124,6 +148,24 @@ impl Remote {
     }
 }
 
+/// The certificates in a PEM file.
+fn authorities(file: &Path) -> Result<RootCertStore, String> {
+    let unusable = |why: String| format!("{} cannot be used as --ca-file: {why}", file.display());
+    let certificates =
+        CertificateDer::pem_file_iter(file).map_err(|error| unusable(error.to_string()))?;
+    let mut store = RootCertStore::empty();
+    for certificate in certificates.take(AUTHORITIES_MAX) {
+        let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
+        store
+            .add(certificate)
+            .map_err(|error| unusable(error.to_string()))?;
+    }
+    if store.is_empty() {
+        return Err(unusable("it holds no certificate in PEM".into()));
+    }
+    Ok(store)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +181,7 @@ mod tests {
             "http://localhost:1",
             "http://[::1]:1",
         ] {
-            assert!(Remote::new(good, Some(&file)).is_ok(), "{good}");
+            assert!(Remote::new(good, Some(&file), None).is_ok(), "{good}");
         }
         for bad in [
             "http://ops.example.com",
@@ -148,8 +190,10 @@ mod tests {
             "http://127.0.0.1.evil.example",
             "",
         ] {
-            assert!(Remote::new(bad, Some(&file)).is_err(), "{bad}");
+            assert!(Remote::new(bad, Some(&file), None).is_err(), "{bad}");
         }
-        assert!(Remote::new("https://ops.example.com", None).is_err());
+        assert!(Remote::new("https://ops.example.com", None, None).is_err());
+        // What holds no certificate vouches for nobody.
+        assert!(Remote::new("https://ops.example.com", Some(&file), Some(&file)).is_err());
     }
 }

@@ -34,6 +34,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
+use evenkeel_core::Timestamp;
 use evenkeel_core::evidence::Fact;
 use evenkeel_core::record::Phase;
 use maud::{Markup, html};
@@ -315,11 +316,17 @@ impl Desk {
 
 /// What a decision rests on, as pairs.
 fn facts(facts: &[Fact]) -> Markup {
+    let now = Timestamp::now();
     html! {
         @if !facts.is_empty() {
             dl.facts {
                 @for fact in facts {
-                    div { dt { (fact.name.replace('_', " ")) } dd { (fact.value) } }
+                    div { dt { (fact.name.replace('_', " ")) } dd {
+                        @match fact.value.parse::<Timestamp>() {
+                            Ok(at) => (super::clock::ago(at, now)),
+                            Err(_) => (fact.value),
+                        }
+                    } }
                 }
             }
         }

@@ -269,3 +269,30 @@ fn the_command_line_says_the_same_from_another_host() {
     assert!(said.contains("evenkeel token create"), "{said}");
     server.stop();
 }
+
+#[test]
+fn over_tls_the_own_authority_is_named_and_no_other_is_believed() {
+    let place = Place::with("");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let path = |name: &str| place.folder.path().join(name);
+    std::fs::write(path("cert.pem"), made.cert.pem()).expect("written");
+    std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).expect("written");
+    let text = std::fs::read_to_string(place.config()).expect("read");
+    let with_tls = text.replace(
+        "[operator]\n",
+        "[operator]\ncertificate_file = \"cert.pem\"\nkey_file = \"key.pem\"\n",
+    );
+    std::fs::write(place.config(), with_tls).expect("written");
+    let server = place.serve();
+    std::fs::write(path("token"), token(&place, "laptop", "read")).expect("written");
+    let port = server.operator.rsplit(':').next().expect("a port");
+    let url = format!("https://localhost:{port}");
+    let (token, authority) = (path("token"), path("cert.pem"));
+    let (token, authority) = (token.display().to_string(), authority.display().to_string());
+    let asked = ["--server", &url, "--token-file", &token, "status"];
+    let refused = place.run(&asked);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let said = place.good(&[&["--ca-file", &authority], &asked[..]].concat());
+    assert!(said.contains("No incident is open"), "{said}");
+    server.stop();
+}

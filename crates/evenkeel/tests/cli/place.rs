@@ -78,7 +78,8 @@ impl Place {
             address.unwrap_or_else(|| panic!("`{line}` instead of {what}"))
         };
         let page = next("public page: http://");
-        let operator = next("operator page: http://");
+        let operator = next("operator page: http");
+        let operator = operator.trim_start_matches('s').trim_start_matches("://");
         let configured = std::fs::read_to_string(self.config()).expect("a configuration");
         let metrics = configured
             .contains("[metrics]")

@@ -3,6 +3,7 @@
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::record::ActionState;
+use evenkeel_core::status::Status;
 use maud::{Markup, html};
 
 use super::gate::Desk;
@@ -26,6 +27,13 @@ pub(super) async fn page(desk: Desk) -> Markup {
         .filter(|component| component.status.is_harm())
         .map(|component| (component.name.as_str(), component.status))
         .collect();
+    let worst = status.components.iter().map(|component| component.status);
+    let worst = worst.max().unwrap_or_default();
+    let unknown = status
+        .components
+        .iter()
+        .filter(|component| component.status == Status::Unknown)
+        .count();
     let answer = match (&harmed[..], &status.incidents[..], &findings[..]) {
         ([], [], []) => "Nothing is wrong that Evenkeel can see".to_owned(),
         ([], [], found) => format!("No incident; {} to know of", things(found.len())),
@@ -34,6 +42,19 @@ pub(super) async fn page(desk: Desk) -> Markup {
     };
     let body = html! {
         h1 { (answer) }
+        p.glance class=(shape::class(worst)) {
+            (shape::of(worst)) " "
+            @if !harmed.is_empty() {
+                "Customers are hurt: "
+                @for (n, (name, _)) in harmed.iter().enumerate() { @if n > 0 { ", " } (name) }
+            } @else if unknown > 0 {
+                "Nothing is known of " (unknown) " of " (status.components.len()) " components"
+            } @else if worst == Status::UnderMaintenance {
+                "Planned work is under way; nothing is known to hurt customers"
+            } @else {
+                "Customers are not hurt: all components work"
+            }
+        }
         @if !status.proposals.is_empty() {
             section {
                 h2 { "Waits for your word" }
