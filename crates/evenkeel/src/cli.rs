@@ -315,7 +315,10 @@ fn serve(config: Config) -> Outcome {
             addresses.operator
         ));
         if let Some(pings) = addresses.pings {
-            say(&format!("pings: http://{pings}/ping/\n"));
+            say(&format!(
+                "pings: {}://{pings}/ping/\n",
+                addresses.pings_scheme
+            ));
         }
         if let Some(metrics) = addresses.metrics {
             say(&format!("metrics: http://{metrics}/metrics\n"));

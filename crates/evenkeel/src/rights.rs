@@ -66,6 +66,7 @@ fn needed(config: &Config) -> Vec<&'static str> {
         Some(config.page.listen),
         Some(config.operator.listen),
         config.metrics_listen,
+        config.pings.as_ref().map(|pings| pings.listen),
     ];
     if listens
         .into_iter()

@@ -104,6 +104,8 @@ pub struct Addresses {
     pub page_scheme: &'static str,
     /// The same of the operator's pages.
     pub operator_scheme: &'static str,
+    /// The same of pings.
+    pub pings_scheme: &'static str,
 }
 
 /// Serves until told to stop; calls `up` once everything answers.
@@ -132,9 +134,12 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     let socket = Socket::make(&config.control_socket())?;
     let page = listen(config.page.listen, "page").await?;
     let operators = listen(config.operator.listen, "operator").await?;
-    let [page_tls, operator_tls] = [&config.page.tls, &config.operator.tls]
-        .map(|files| files.as_ref().map(Tls::load).transpose());
+    let pings_files = config.pings.as_ref().and_then(|pings| pings.tls.clone());
+    let [page_tls, operator_tls, pings_tls] =
+        [&config.page.tls, &config.operator.tls, &pings_files]
+            .map(|files| files.as_ref().map(Tls::load).transpose());
     let (page_tls, operator_tls) = (page_tls?.map(Arc::new), operator_tls?.map(Arc::new));
+    let pings_tls = pings_tls?.map(Arc::new);
     let metrics = match config.metrics_listen {
         Some(address) => Some(listen(address, "metrics").await?),
         None => None,
@@ -156,6 +161,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         },
         page_scheme: scheme(&page_tls),
         operator_scheme: scheme(&operator_tls),
+        pings_scheme: scheme(&pings_tls),
     };
     let channels = channels(&config, &handle, addresses)?;
 
@@ -170,10 +176,14 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         policy: policy.clone(),
         meters: handle.meters.clone(),
         outlet: handle.outlet.clone(),
-        certificates: [("page", &page_tls), ("operator", &operator_tls)]
-            .into_iter()
-            .filter_map(|(name, tls)| Some((name, tls.clone()?)))
-            .collect(),
+        certificates: [
+            ("page", &page_tls),
+            ("operator", &operator_tls),
+            ("pings", &pings_tls),
+        ]
+        .into_iter()
+        .filter_map(|(name, tls)| Some((name, tls.clone()?)))
+        .collect(),
     };
     let access = Access::new(&config.data_dir, &handle.outlet);
     let control = Control {
@@ -189,7 +199,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     };
     let (stop, stopped) = watch::channel(false);
     let bounds = Bounds::default();
-    let keepers: Vec<_> = [&page_tls, &operator_tls]
+    let keepers: Vec<_> = [&page_tls, &operator_tls, &pings_tls]
         .into_iter()
         .flatten()
         .map(|tls| tokio::spawn(tls.clone().keep(stopped.clone())))
@@ -224,8 +234,9 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         .zip(config.pings.as_ref())
         .map(|(listener, pings)| {
             let router = ears(pings, &handle, &config, addresses);
-            tokio::spawn(serve_pages(
+            tokio::spawn(serve_over(
                 listener,
+                pings_tls.clone(),
                 router,
                 heartbeats::listener::bounds(),
                 stopped.clone(),

@@ -10,6 +10,7 @@ use evenkeel_core::ids::{ComponentId, HeartbeatId};
 use evenkeel_core::policy::Policy;
 use evenkeel_core::status::Status;
 
+use super::listeners::tls_files;
 use super::names::those;
 use super::program::given_address;
 use super::reader::{At, Report, Section};
@@ -17,6 +18,7 @@ use super::secrets::secret;
 use crate::heartbeats::due::Due;
 use crate::heartbeats::slug;
 use crate::heartbeats::uuid::Uuid;
+use crate::web::tls::TlsFiles;
 
 /// Time on a network, and of a client that is slow; what is shorter is missing all the time.
 const PATIENCE_MIN: Duration = Duration::from_secs(1);
@@ -37,12 +39,15 @@ pub struct Pings {
     pub api_key: Option<String>,
     /// The key that only reads.
     pub api_key_readonly: Option<String>,
+    /// Its certificate, where it has one.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Pings {
     /// Where clients reach it; `listens` where it really listens, once it does.
     pub fn site(&self, listens: Option<SocketAddr>) -> String {
-        let own = || format!("http://{}", listens.unwrap_or(self.listen));
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let own = || format!("{scheme}://{}", listens.unwrap_or(self.listen));
         self.url.clone().unwrap_or_else(own)
     }
 
@@ -65,6 +70,7 @@ pub(super) fn pings(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<P
     {
         report.error(&url.at, "`url` has to begin with https:// or http://");
     }
+    let tls = tls_files(&mut section, report);
     let named = section.raw("ping_key_file").is_some();
     let keys = ["ping_key_file", "api_key_file", "api_key_readonly_file"];
     let [ping_key, api_key, api_key_readonly] = keys.map(|key| {
@@ -105,6 +111,7 @@ pub(super) fn pings(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<P
         ping_key,
         api_key,
         api_key_readonly,
+        tls,
     })
 }
 

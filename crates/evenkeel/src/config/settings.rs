@@ -393,11 +393,13 @@ settings! {
         "rehearsal" Duration "\"30m\"" "\"1h\"" "How long before it is rehearsed; `0s` for not at all.";
     }
     "pings" {
-        "listen" Address "-" "\"0.0.0.0:8082\"" "Where pings and the API listen. Put it behind your TLS proxy.";
+        "listen" Address "-" "\"0.0.0.0:8082\"" "Where pings and the API listen. Put it behind your TLS proxy, or give it a certificate.";
         "url" Text "-" "\"https://ping.example.com\"" "The address clients use; else the one it listens on.";
         "ping_key_file" Secret "" "\"ping-key\"" "A file with the key of slug URLs (`/ping/KEY/SLUG`); the UUIDs of heartbeats that name none are made of it too.";
         "api_key_file" Secret "-" "\"api-key\"" "A file with the API's key; without one nobody makes or changes heartbeats but this file.";
         "api_key_readonly_file" Secret "-" "\"api-key-readonly\"" "A file with a key that only reads.";
+        "certificate_file" Folder "-" "\"ping.pem\"" "As for the page: then pings and the API speak TLS.";
+        "key_file" Folder "-" "\"ping-key.pem\"" "The certificate's key.";
     }
     "[heartbeat]" {
         "name" Text "" "\"Nightly backup\"" "What it is called.";

@@ -94,6 +94,13 @@ families! {
     "evenkeel_database_connections_limit" Gauge "Connections an ordinary role can use.";
     "evenkeel_database_idle_in_transaction" Gauge "Sessions that hold a transaction open and do nothing.";
     "evenkeel_database_oldest_transaction_seconds" Gauge "The age of the oldest transaction.";
+    "evenkeel_check_up" Gauge "1 when the check passed last, 0 when it failed; left out where it could not be made, or is old.";
+    "evenkeel_check_seconds" Gauge "How long the check took last.";
+    "evenkeel_check_certificate_expires_timestamp_seconds" Gauge "When the certificate that was served to the check ends, Unix time.";
+    "evenkeel_heartbeat_up" Gauge "1 while the heartbeat is as expected, 0 while it is not, by name; paused ones are left out. The worst of those with one name.";
+    "evenkeel_heartbeat_last_success_timestamp_seconds" Gauge "When a run of it last ended well, Unix time.";
+    "evenkeel_heartbeat_runs_open" Gauge "Runs of it that began and have not ended.";
+    "evenkeel_readiness_missing" Gauge "1 while something that must hold at a time of day was asked for and does not hold; label readiness.";
 }
 
 /// Where a metric stands in the table; one that does not is a mistake of ours.

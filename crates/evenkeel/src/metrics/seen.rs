@@ -6,6 +6,7 @@ use evenkeel_core::Timestamp;
 use evenkeel_core::finding::{FindingKind, Severity};
 use evenkeel_core::ids::JobId;
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::observation::CheckOutcome;
 use evenkeel_core::policy::Policy;
 use evenkeel_core::record::{Record, RunState};
 use evenkeel_core::status::Status;
@@ -23,6 +24,18 @@ pub(super) fn write(published: &Published, policy: &Policy, text: &mut Text) {
     findings(record, text);
     jobs(record, policy, now, text);
     databases(published, policy, now, text);
+    checks(published, policy, now, text);
+    heartbeats(record, policy, text);
+    for (id, state) in &record.readiness {
+        if policy.readiness.contains_key(id) {
+            let labels = [("readiness", id.as_str())];
+            text.put(
+                "evenkeel_readiness_missing",
+                &labels,
+                truth(state.asked.is_some()),
+            );
+        }
+    }
 }
 
 fn components(record: &Record, policy: &Policy, text: &mut Text) {
@@ -173,6 +186,70 @@ fn databases(published: &Published, policy: &Policy, now: Timestamp, text: &mut 
                 let age = since(at, now).as_secs_f64();
                 text.put("evenkeel_database_oldest_transaction_seconds", &labels, age);
             }
+        }
+    }
+}
+
+fn checks(published: &Published, policy: &Policy, now: Timestamp, text: &mut Text) {
+    published.checks.each(|at, result| {
+        let Some(check) = policy.checks.get(&result.check) else {
+            return;
+        };
+        // Three that did not come, and the last one says nothing about now.
+        if since(at, now) > check.interval * 3 + check.timeout {
+            return;
+        }
+        let labels = [("check", result.check.as_str())];
+        let up = match result.outcome {
+            CheckOutcome::Passed => 1.0,
+            CheckOutcome::Failed { .. } => 0.0,
+            CheckOutcome::NotMade { .. } => return,
+        };
+        text.put("evenkeel_check_up", &labels, up);
+        let took = f64::from(result.took_ms) / 1000.0;
+        text.put("evenkeel_check_seconds", &labels, took);
+        if let Some(at) = result.certificate_expires_at {
+            let name = "evenkeel_check_certificate_expires_timestamp_seconds";
+            text.put(name, &labels, moment(at));
+        }
+    });
+}
+
+/// By name, never by UUID: who knows that can ping. Names of those made through the API
+/// need not be unique; of one name the worst is shown.
+fn heartbeats(record: &Record, policy: &Policy, text: &mut Text) {
+    struct Shown {
+        up: bool,
+        succeeded: Option<Timestamp>,
+        open: usize,
+    }
+    let mut by_name: BTreeMap<&str, Shown> = BTreeMap::new();
+    for (id, state) in &record.heartbeats {
+        let spec = state.spec.as_deref().or_else(|| policy.heartbeats.get(id));
+        let Some(spec) = spec.filter(|spec| !spec.name.is_empty() && !state.paused) else {
+            continue;
+        };
+        let (succeeded, open) = (state.last_success_at, state.open_runs.len());
+        by_name
+            .entry(&spec.name)
+            .and_modify(|shown| {
+                shown.up &= state.up;
+                shown.succeeded = shown.succeeded.min(succeeded);
+                shown.open += open;
+            })
+            .or_insert(Shown {
+                up: state.up,
+                succeeded,
+                open,
+            });
+    }
+    for (name, shown) in by_name {
+        let labels = [("heartbeat", name)];
+        text.put("evenkeel_heartbeat_up", &labels, truth(shown.up));
+        text.put("evenkeel_heartbeat_runs_open", &labels, count(shown.open));
+        if let Some(at) = shown.succeeded {
+            let name = "evenkeel_heartbeat_last_success_timestamp_seconds";
+            text.put(name, &labels, moment(at));
         }
     }
 }

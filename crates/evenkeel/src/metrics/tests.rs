@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::event::{Event, What};
-use evenkeel_core::observation::{DatabaseLoad, Exit, LockWaits, Origin};
-use evenkeel_core::policy::{ComponentPolicy, JobPolicy, ProductPolicy};
-use evenkeel_core::record::Record;
+use evenkeel_core::heartbeat::HeartbeatSpec;
+use evenkeel_core::observation::{
+    CheckOutcome, CheckResult, DatabaseLoad, Exit, LockWaits, Origin,
+};
+use evenkeel_core::policy::{ComponentPolicy, JobPolicy, ProductPolicy, ReadinessPolicy};
+use evenkeel_core::record::{HeartbeatState, Record};
 use evenkeel_core::status::Status;
 use tokio::sync::mpsc;
 
 use super::families::{FAMILIES, Kind};
 use super::*;
+
+const UUID: &str = "0f5c1a3e-8a53-4c9b-9d0f-6a1d2b3c4d5e";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -34,6 +39,18 @@ fn everything() -> Source {
     };
     policy.jobs.insert("export".into(), export);
     policy.databases.insert("main".into(), Default::default());
+    policy.checks.insert("front".into(), Default::default());
+    let spec = HeartbeatSpec {
+        name: "Backup".into(),
+        ..HeartbeatSpec::default()
+    };
+    policy.heartbeats.insert(UUID.into(), spec);
+    let morning = ReadinessPolicy {
+        name: "The morning".into(),
+        checks: Vec::new(),
+        products: Vec::new(),
+    };
+    policy.readiness.insert("morning".into(), morning);
 
     let mut record = Record::default();
     let mut happened = |at, what| record.apply(&Event { at, what });
@@ -76,6 +93,30 @@ fn everything() -> Source {
         },
     );
     happened(ago(30), held_incident());
+    let beat = HeartbeatState {
+        spec: None,
+        created_at: ago(900),
+        schedule: None,
+        pings: 1,
+        last_signal_at: None,
+        last_ping_at: None,
+        last_success_at: Some(ago(300)),
+        failed: None,
+        last_run: None,
+        due_at: None,
+        due_noted_at: None,
+        open_runs: Default::default(),
+        runs_unwatched: 0,
+        begun: None,
+        revisions: Default::default(),
+        flips: Default::default(),
+        up: true,
+        paused: false,
+    };
+    record.heartbeats.insert(UUID.into(), beat);
+    record
+        .readiness
+        .insert("morning".into(), Default::default());
     let mut published = Published::of(record);
     let waits = LockWaits {
         database: "main".into(),
@@ -94,6 +135,18 @@ fn everything() -> Source {
         prepared: Vec::new(),
     };
     published.load.insert("main".into(), (now, Arc::new(load)));
+    let passed = CheckResult {
+        check: "front".into(),
+        outcome: CheckOutcome::Passed,
+        took_ms: 250,
+        certificate_expires_at: Some(now),
+    };
+    published.checks.take(now, &passed);
+    let forgotten = CheckResult {
+        check: "not-configured".into(),
+        ..passed
+    };
+    published.checks.take(now, &forgotten);
     Source {
         published: watch::channel(Arc::new(published)).1,
         policy: Arc::new(policy),
@@ -205,14 +258,17 @@ fn what_is_seen_has_its_value_and_no_text_of_others() {
         ("evenkeel_database_connections{database=\"main\"}", 12.0),
         ("evenkeel_database_seen{database=\"main\"}", 1.0),
         ("evenkeel_well", 1.0),
+        ("evenkeel_check_up{check=\"front\"}", 1.0),
+        ("evenkeel_check_seconds{check=\"front\"}", 0.25),
+        ("evenkeel_heartbeat_up{heartbeat=\"Backup\"}", 1.0),
+        ("evenkeel_readiness_missing{readiness=\"morning\"}", 0.0),
     ] {
         assert_eq!(series.get(name), Some(&value), "{name}\n{text}");
     }
     assert!(series["process_resident_memory_bytes"] > 1e6);
-    assert!(
-        !text.contains("secret_word") && !text.contains("export-2"),
-        "{text}"
-    );
+    for other in ["secret_word", "export-2", UUID, "not-configured"] {
+        assert!(!text.contains(other), "{text}");
+    }
 }
 
 #[test]

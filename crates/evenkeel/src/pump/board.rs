@@ -87,6 +87,14 @@ impl Board {
         });
     }
 
+    /// Looks at the last result of every check, without copying what is drawn.
+    pub fn each(&self, mut look: impl FnMut(Timestamp, &CheckResult)) {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for history in known.values() {
+            look(history.at, &history.last);
+        }
+    }
+
     /// How a check went lately.
     pub fn of(&self, check: &CheckId) -> Option<History> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
