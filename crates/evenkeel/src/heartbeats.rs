@@ -44,7 +44,7 @@ use evenkeel_core::heartbeat::{Change, HeartbeatChange};
 use evenkeel_core::observation::Seen;
 use evenkeel_core::policy::Policy;
 use evenkeel_core::record::Record;
-use evenkeel_guards::outlet::Outlet;
+use evenkeel_guards::outlet::{Outlet, to_the_millisecond};
 
 use book::{Book, Entry};
 use uuid::Uuid;
@@ -62,7 +62,7 @@ pub fn book(policy: &Policy, record: &Record) -> Book {
 /// schedule than before, and those it has no more.
 pub async fn announce(book: Arc<Book>, policy: Arc<Policy>, record: Arc<Record>, outlet: Outlet) {
     let outlet = outlet.named("configuration");
-    let now = Timestamp::now();
+    let now = to_the_millisecond(Timestamp::now());
     let mut changes = Vec::new();
     for entry in book.all().iter().filter(|entry| entry.configured) {
         let schedule = entry.spec.expected.to_string();

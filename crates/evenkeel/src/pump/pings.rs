@@ -11,6 +11,7 @@ use evenkeel_core::Timestamp;
 use evenkeel_core::event::{Event, What};
 use evenkeel_core::heartbeat::{Change, HeartbeatChange};
 use evenkeel_core::observation::{Observation, Seen};
+use evenkeel_guards::outlet::to_the_millisecond;
 use tokio::sync::{mpsc, oneshot};
 
 /// Pings that may wait: some seconds of ten thousand heartbeats that ping each minute, or
@@ -57,7 +58,8 @@ impl PingDesk {
     pub async fn place(&self, by: &str, at: Timestamp, seen: Seen) -> Taken {
         let (answer, answered) = oneshot::channel();
         let observation = Observation {
-            at,
+            // As every observation: what is recorded has no more.
+            at: to_the_millisecond(at),
             by: by.into(),
             seen,
         };
