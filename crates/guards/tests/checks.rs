@@ -4,6 +4,8 @@
 mod http;
 #[path = "checks/journey.rs"]
 mod journey;
+#[path = "checks/mail.rs"]
+mod mail;
 #[path = "checks/other.rs"]
 mod other;
 #[path = "support/peer.rs"]

@@ -21,13 +21,15 @@ fn address(peer: &Peer) -> Address {
 }
 
 /// A certification authority, and what it has signed for `name` until `day` days from now.
-struct Signed {
-    trust: Arc<Trust>,
+pub(crate) struct Signed {
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) certificate_pem: String,
+    pub(crate) key_pem: String,
     acceptor: TlsAcceptor,
     ends: Timestamp,
 }
 
-fn signed(name: &str, days: i64) -> Signed {
+pub(crate) fn signed(name: &str, days: i64) -> Signed {
     let mut of_authority = CertificateParams::default();
     of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("a key");
@@ -53,6 +55,8 @@ fn signed(name: &str, days: i64) -> Signed {
         .expect("a certificate for its key");
     Signed {
         trust: Arc::new(Trust::with(authority.pem().as_bytes()).expect("an authority")),
+        certificate_pem: certificate.pem(),
+        key_pem: key.serialize_pem(),
         acceptor: TlsAcceptor::from(Arc::new(config)),
         ends,
     }
