@@ -44,22 +44,25 @@ pub(super) async fn page(
         .headers
         .get("sec-fetch-site")
         .is_some_and(|site| site == "cross-site");
-    shown(&console, next, "", None, elsewhere, peer)
+    shown(&console, &parts.headers, next, "", None, elsewhere, peer)
 }
 
 fn shown(
     console: &Console,
+    headers: &HeaderMap,
     next: &str,
     name: &str,
     refused: Option<(StatusCode, String)>,
     elsewhere: bool,
     peer: Peer,
 ) -> Response {
-    let Ok(token) = Secret::fresh() else {
+    // The token of a login page that is open already stays good: both can be used.
+    let known = cookie_of(headers, FORM_COOKIE)
+        .filter(|token| token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let Some(token) = known.or_else(|| Secret::fresh().ok().map(|token| token.text())) else {
         let why = "the kernel has no randomness to give, so that nobody can log in now\n";
         return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     };
-    let token = token.text();
     let body = html! {
         h1 { "Log in" }
         @if elsewhere {
@@ -106,7 +109,15 @@ pub(super) async fn log_in(State(console): State<Console>, request: Request) -> 
     let next = path_of_ours(field(&fields, "next")).to_owned();
     let name = field(&fields, "name").to_owned();
     let again = |status, why: String, wait: Option<u64>| {
-        let mut answer = shown(&console, &next, &name, Some((status, why)), false, peer);
+        let mut answer = shown(
+            &console,
+            &headers,
+            &next,
+            &name,
+            Some((status, why)),
+            false,
+            peer,
+        );
         if let Some(wait) = wait {
             let seconds = HeaderValue::from(wait);
             answer.headers_mut().insert(header::RETRY_AFTER, seconds);

@@ -42,7 +42,7 @@ pub(super) async fn page(desk: Desk) -> Markup {
     };
     let body = html! {
         h1 { (answer) }
-        p.glance class=(shape::class(worst)) {
+        p class={ "glance " (shape::class(worst)) } {
             (shape::of(worst)) " "
             @if !harmed.is_empty() {
                 "Customers are hurt: "

@@ -110,7 +110,7 @@ impl Plot<'_> {
                 }
                 @for (index, at) in moments.iter().enumerate() {
                     text class=[(index == 4).then_some("end").or((index > 0).then_some("middle"))]
-                        x=(n(x(*at))) y=(HEIGHT - 8.0) { (moment(*at, days)) }
+                        x=(n(x(*at))) y=(HEIGHT - 8.0) { (moment(*at, days, index == 4)) }
                 }
                 @for (at, title) in self.marks {
                     @if *at >= self.from && *at <= self.to {
@@ -169,9 +169,14 @@ fn n(value: f64) -> String {
     format!("{value:.1}")
 }
 
-fn moment(at: Timestamp, days: bool) -> String {
+/// The last one names the zone for all.
+fn moment(at: Timestamp, days: bool, last: bool) -> String {
     let at = at.to_zoned(TimeZone::UTC);
-    let form = if days { "%-d %b" } else { "%H:%M UTC" };
+    let form = match (days, last) {
+        (true, _) => "%-d %b",
+        (false, false) => "%H:%M",
+        (false, true) => "%H:%M UTC",
+    };
     at.strftime(form).to_string()
 }
 
