@@ -6,6 +6,8 @@ mod actions;
 mod api;
 #[path = "cli/browser.rs"]
 mod browser;
+#[path = "cli/calling.rs"]
+mod calling;
 #[path = "cli/checks.rs"]
 mod checks;
 #[path = "cli/console.rs"]
