@@ -313,3 +313,23 @@ fn the_journal_is_searched_from_the_console() {
     assert!(ana.get("/journal/999999").starts_with("HTTP/1.1 404"));
     server.stop();
 }
+
+#[test]
+fn init_lets_the_first_operator_in_where_it_is_given_a_password() {
+    let place = Place {
+        folder: tempfile::tempdir().expect("a folder"),
+    };
+    let file = place.folder.path().join("password");
+    std::fs::write(&file, format!("{}\n", crate::browser::PASSWORD)).expect("a file");
+    let file = file.to_str().expect("a path");
+    let said = place.good(&["init", "--operator", "Ana", "--password-file", file]);
+    assert!(said.contains("ana can log in"), "{said}");
+    let people = place.json(&["people", "list"]);
+    assert_eq!(
+        (&people[0]["name"], &people[0]["role"]),
+        (&"ana".into(), &"operator".into())
+    );
+    let list = place.folder.path().join("evenkeel-data/people.toml");
+    let list = std::fs::read_to_string(list).expect("a list");
+    assert!(list.contains("$argon2id$") && !list.contains(crate::browser::PASSWORD));
+}
