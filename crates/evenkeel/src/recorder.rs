@@ -195,6 +195,14 @@ impl Recording {
             .as_ref()
             .map(|known| (known.since, known.why.clone()))
     }
+
+    /// The same as a sentence.
+    pub fn ailment(&self) -> Option<String> {
+        let (since, why) = self.trouble()?;
+        Some(format!(
+            "nothing is recorded for replay since {since}: {why}. Everything else goes on"
+        ))
+    }
 }
 
 enum Handed {
@@ -283,6 +291,13 @@ impl Recorder {
             on.is_open = false;
             on.send_base(Why::Continued, state, record(), now);
         }
+    }
+
+    /// Whether much waits: who can wait (the pump cannot) hands over later.
+    pub fn is_behind(&self) -> bool {
+        self.on
+            .as_ref()
+            .is_some_and(|on| on.shared.waiting.load(Ordering::Relaxed) > 1 << 18)
     }
 
     /// Writes what is left; a disk that does not answer is not waited for.

@@ -32,6 +32,9 @@ pub struct StatusReport {
     pub revision: u64,
     /// Why this is no picture of now, where it is not.
     pub ailment: Option<String>,
+    /// Since when nothing is recorded for replay, and why, where it should be.
+    #[serde(default)]
+    pub not_recorded: Option<String>,
     /// The kill switch, where it is thrown.
     pub held: Option<Held>,
     /// The functions customers see, in the order of the page.
@@ -237,6 +240,7 @@ impl StatusReport {
                 }
                 Some(live) => live.ailment(),
             },
+            not_recorded: live.and_then(|live| live.recording.ailment()),
             held: record.held.clone(),
             components: components
                 .into_iter()

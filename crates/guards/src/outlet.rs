@@ -2,6 +2,10 @@
 //!
 //! At the bound, facts wait (a guard that reports an exit slows down rather than
 //! forget it) and pictures are dropped and counted (the next picture says it all again).
+//! Secrets in texts end here: what passes is what the core decides on, the journal says,
+//! and the flight recorder keeps.
+
+mod secrets;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,7 +71,8 @@ impl Outlet {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
-    fn observation(&self, seen: Seen) -> Observation {
+    fn observation(&self, mut seen: Seen) -> Observation {
+        secrets::blot_out(&mut seen);
         Observation {
             at: to_the_millisecond(Timestamp::now()),
             by: self.by.clone(),

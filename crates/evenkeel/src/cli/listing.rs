@@ -45,6 +45,9 @@ pub(super) fn status(source: &Source, json: bool) -> Outcome {
     if let Some(ailment) = &status.ailment {
         say(&format!("This is no picture of now: {ailment}\n\n"));
     }
+    if let Some(not_recorded) = &status.not_recorded {
+        say(&format!("To know: {not_recorded}.\n\n"));
+    }
     if let Some(held) = &status.held {
         say(&format!(
             "ACTIONS ARE HELD by {} since {}: {}\n\n",

@@ -83,6 +83,8 @@ impl Thread {
 
     fn begin(&mut self, segment: u64, base: &Base) {
         self.write();
+        // Before it can be seen that the next one has begun.
+        self.shared.full.store(false, Ordering::Relaxed);
         self.packer = None;
         self.segment = segment;
         let begun = base.packed().and_then(|packed| {
@@ -96,7 +98,6 @@ impl Thread {
             Ok(()) => {
                 self.packer = Some(Packer::new());
                 self.began = Instant::now();
-                self.shared.full.store(false, Ordering::Relaxed);
                 self.shared.go_on();
             }
             Err(error) => self.give_up(&error),

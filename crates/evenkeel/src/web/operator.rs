@@ -285,6 +285,9 @@ impl Desk {
                 @if let Some(ailment) = self.live.ailment() {
                     p.alarm { strong { "This is no picture of now: " } (ailment) }
                 }
+                @if let Some(ailment) = self.live.recording.ailment() {
+                    p.alarm { strong { "To know: " } (ailment) "." }
+                }
                 @if let Some(held) = &record.held {
                     p.alarm {
                         strong { "Actions are held" } " by " (held.by) " since "
