@@ -16,7 +16,7 @@ use evenkeel_core::observation::{Observation, Seen};
 use tokio::sync::mpsc;
 
 /// A time, cut to milliseconds: no decision rests on less, and the flight recorder, which
-/// must keep what the core was given exactly, would spend half its room on the rest.
+/// must keep what the core was given exactly, would spend bytes on digits that say nothing.
 pub fn to_the_millisecond(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
