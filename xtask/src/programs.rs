@@ -54,14 +54,12 @@ pub(crate) fn demo(workspace: &Workspace, rest: &[String]) -> Result<ExitCode, S
 pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<ExitCode, String> {
     versions::check_rust(workspace)?;
     setup::ready_for_benches(workspace)?;
-    let packages = [
-        "--package",
-        "evenkeel-bench",
-        "--package",
-        "evenkeel",
-        "--bins",
-    ];
-    build(workspace, &[&["--release"], &packages[..]].concat())?;
+    let packages = ["--package", "evenkeel-bench", "--package", "evenkeel"];
+    let targets = ["--bins", "--example", "recorder_cost"];
+    build(
+        workspace,
+        &[&["--release"], &packages[..], &targets].concat(),
+    )?;
     let folder = workspace.target_dir().join("release");
     let mut bench = workspace.program(folder.join("evenkeel-bench"));
     let after_dashes = rest.iter().skip_while(|a| *a == "--");

@@ -72,7 +72,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "recorder",
-        about: "bytes on disk for an observation, against JSON lines",
+        about: "bytes and time for an observation, against zstd of JSON lines",
         run: recorder::run,
     },
     Bench {
