@@ -21,6 +21,7 @@ pub const SHAPES: &[(&str, &str, &[&str])] = &[
             "at time",
             "revision number",
             "ailment ?text",
+            "not_recorded ?text",
             "held ?Held",
             "components [Component]",
             "incidents [Incident]",
