@@ -145,7 +145,7 @@ fn the_demo_tells_the_outage_to_its_end_and_leaves_nothing_behind() {
     for words in [
         "back office         http://127.0.0.1:",
         "public status page  http://127.0.0.1:",
-        "operator's page     http://127.0.0.1:",
+        "operator's console  http://127.0.0.1:",
         "Users: logins do not come back",
         "Evenkeel: Found: Login is blocked.",
         "its session was ended",

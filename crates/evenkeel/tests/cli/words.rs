@@ -71,22 +71,29 @@ fn parsed(place: &Place, command: &str) -> Option<Output> {
     if first == "COMMAND" || first == "drill" || first.starts_with(['{', '.']) {
         return None;
     }
-    if words
-        .last()
-        .is_some_and(|word| word.starts_with("--") && word.len() > 2)
-    {
-        words.push("X".into());
-    }
     // What a message fills in.
     for word in &mut words {
-        if word.starts_with('{') {
+        if word.starts_with('{') || word == "REVISION" {
             *word = "1".into();
         }
     }
+    let open = words
+        .last()
+        .is_some_and(|word| word.starts_with("--") && word.len() > 2);
     let end = words.iter().position(|word| word == "--");
     words.insert(end.unwrap_or(words.len()), "--help".into());
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Some(place.run(&words))
+    let output = place.run(&words);
+    if !open || output.status.success() {
+        return Some(output);
+    }
+    // Its last word wants a value that a message leaves to the reader.
+    let with_value: Vec<&str> = words[..words.len() - 1]
+        .iter()
+        .copied()
+        .chain(["X", "--help"])
+        .collect();
+    Some(place.run(&with_value))
 }
 
 #[test]

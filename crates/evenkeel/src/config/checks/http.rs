@@ -49,9 +49,9 @@ pub(super) fn secrets(section: &mut Section<'_>, report: &mut Report<'_>) -> Vec
             value: report.folder.join(path),
             at: given.at.clone(),
         };
-        if let Some(line) = first_line(path, report) {
-            secrets.push((name, Secret(line.value)));
-        }
+        // One that cannot be read is told, and is known by its name all the same.
+        let line = first_line(path, report).map_or_else(String::new, |line| line.value);
+        secrets.push((name, Secret(line)));
     }
     secrets
 }
