@@ -32,8 +32,10 @@ const TICK: Ms = 10 * SECOND;
 const ANSWERED_WITHIN: Ms = 8 * SECOND;
 /// After a restart or a jump of the clock the core bears with clients for five minutes.
 const BORNE_WITH: Ms = 6 * MINUTE;
-/// From when on something is so until it has to be said.
-const SAID_WITHIN: Ms = 90 * SECOND;
+/// From when on something is so until it has to be said: a minute and a half, and the
+/// three minutes the journal may stand still, which the core cannot tell from a clock that
+/// jumped and does not count.
+const SAID_WITHIN: Ms = 270 * SECOND;
 
 /// What is configured of it.
 pub(crate) fn spec() -> HeartbeatSpec {
