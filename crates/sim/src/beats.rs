@@ -15,7 +15,7 @@ use evenkeel_core::subject::Subject;
 
 use crate::canary::Canary;
 use crate::sim::{Happening, Sim};
-use crate::{MINUTE, Ms, SECOND, at};
+use crate::{HOUR, MINUTE, Ms, SECOND, at};
 
 /// The heartbeat of every world.
 pub(crate) const BACKUP: &str = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278";
@@ -212,8 +212,10 @@ impl Sim {
     /// Whether Evenkeel has been there for long enough to know, by its own clock.
     fn has_listened(&self) -> bool {
         let since = self.pump.back_at.max(self.pump.refuses_until);
-        // What began before the clock was set is measured anew from then.
-        let jumped = self.now - self.jumped_at < PERIOD + GRACE + SAID_WITHIN + BORNE_WITH;
+        // What began before the clock was set is measured anew from then, and what is due
+        // is due by the wall clock: as much later as that was set back, an hour at most.
+        let settled = PERIOD + GRACE + SAID_WITHIN + BORNE_WITH + HOUR;
+        let jumped = self.now - self.jumped_at < settled;
         self.pump.up && !jumped && self.now - since > BORNE_WITH
     }
 
