@@ -323,10 +323,13 @@ pub fn runs(record: &Record, live: Option<&Published>) -> Vec<RunReport> {
     runs
 }
 
-/// Findings that hold, newest first.
+/// Findings that hold: what hurts customers first, then what matters most, then the newest.
 pub fn findings(record: &Record) -> Vec<OpenFinding> {
     let mut findings: Vec<_> = record.findings.values().cloned().collect();
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.opened_at));
+    findings.sort_by_key(|finding| {
+        let harm = finding.finding.harms.values().max().copied();
+        std::cmp::Reverse((harm, finding.finding.severity, finding.opened_at))
+    });
     findings
 }
 

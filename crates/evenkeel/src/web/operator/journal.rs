@@ -318,7 +318,7 @@ fn table(desk: &Desk, found: &Found) -> Markup {
                     tr {
                         td.number { a href={ "/journal/" (entry.revision.0) } { (entry.revision.0) } }
                         td { (clock::ago(entry.at, desk.now)) }
-                        td { code { (entry.kind) } }
+                        td.kind { code { (entry.kind) } }
                         td {
                             @match event {
                                 Some(event) => (account::sentence(&event.what)),
