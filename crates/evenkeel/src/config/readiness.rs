@@ -187,10 +187,7 @@ fn except(section: &mut Section<'_>, report: &mut Report<'_>) -> BTreeSet<Date> 
         match calendar(&file.value) {
             Ok(more) => dates.extend(more),
             Err(why) => {
-                let what = format!(
-                    "the calendar {} cannot be used: {why}",
-                    file.value.display()
-                );
+                let what = format!("the calendar {} {why}", file.value.display());
                 report.error(&file.at, what);
             }
         }
@@ -201,11 +198,12 @@ fn except(section: &mut Section<'_>, report: &mut Report<'_>) -> BTreeSet<Date> 
 /// The dates of a file: one a line, the rest of a line and lines with `#` are for people.
 fn calendar(file: &Path) -> Result<Vec<Date>, String> {
     let mut text = String::new();
-    let opened = std::fs::File::open(file).map_err(|error| error.to_string())?;
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
     let read = opened.take(CALENDAR_MAX + 1).read_to_string(&mut text);
-    let size = read.map_err(|error| error.to_string())?;
+    let size = read.map_err(unreadable)?;
     if size as u64 > CALENDAR_MAX {
-        return Err("it is larger than 64 KiB".into());
+        return Err("cannot be used: it is larger than 64 KiB".into());
     }
     let lines = text.lines().enumerate();
     let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim().starts_with('#'));
@@ -214,7 +212,9 @@ fn calendar(file: &Path) -> Result<Vec<Date>, String> {
             let first = line.split_whitespace().next().unwrap_or_default();
             first.parse().map_err(|_| {
                 let number = number + 1;
-                format!("line {number} begins with no date: `{first}`; write 2026-12-25")
+                format!(
+                    "cannot be used: line {number} begins with no date: `{first}`; write 2026-12-25"
+                )
             })
         })
         .collect()
