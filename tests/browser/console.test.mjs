@@ -70,6 +70,10 @@ async function logIn(page, name, path = '/') {
   await page.getByRole('button', { name: 'Log out' }).waitFor();
 }
 
+/** Waits until the field has the focus: a page takes it there some frames after it has loaded. */
+const focused = (page, id) =>
+  page.waitForFunction((id) => document.activeElement?.id === id, id, { timeout: 10_000 });
+
 /** From a proposal that is shown to its evidence and out. */
 async function approveAndRead(page, picture) {
   const card = page.locator('.proposal');
@@ -166,6 +170,7 @@ test('a viewer sees no buttons but the way out', async () => {
 test('the login is used with the keyboard alone, and a wrong password says so', async () => {
   const page = await browser.page();
   await page.goto(address);
+  await focused(page, 'name');
   await page.keyboard.type('ana');
   await page.keyboard.press('Tab');
   await page.keyboard.type('not the password');
@@ -173,7 +178,7 @@ test('the login is used with the keyboard alone, and a wrong password says so', 
   await page.getByRole('alert').waitFor();
   assert.match(await page.getByRole('alert').innerText(), /do not belong together/);
   assert.equal(await page.getByLabel('Name').inputValue(), 'ana');
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'password');
+  await focused(page, 'password');
   await screenshot(page, 'walk-login-refused');
   await page.keyboard.type(PASSWORD);
   await page.keyboard.press('Enter');
