@@ -69,6 +69,18 @@ name_id!(
     InstanceId
 );
 name_id!(
+    /// A pool of instances that do the same: `web`.
+    PoolId
+);
+name_id!(
+    /// A route of the edge: `documents`.
+    RouteId
+);
+name_id!(
+    /// A file system that is watched: `data`.
+    VolumeId
+);
+name_id!(
     /// A check of the configuration: `login-journey`.
     CheckId
 );

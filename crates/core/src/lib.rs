@@ -22,6 +22,7 @@ pub mod action;
 pub mod authority;
 pub mod calling;
 pub mod detect;
+pub mod edge;
 pub mod event;
 pub mod evidence;
 pub mod finding;

@@ -11,11 +11,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Outcome;
+use crate::edge::EdgeWindow;
 use crate::evidence::KeptEvidence;
 use crate::heartbeat::{HeartbeatChange, Ping};
 use crate::ids::{
-    ActionId, CheckId, ComponentId, DatabaseId, JobId, MessageId, Observer, PersonId, ReadinessId,
-    RunId,
+    ActionId, CheckId, ComponentId, DatabaseId, JobId, MessageId, Observer, PersonId, PoolId,
+    ReadinessId, RunId,
 };
 use crate::subject::{Backend, Subject};
 
@@ -74,6 +75,12 @@ pub enum Seen {
     HeartbeatChange(HeartbeatChange),
     /// When a person's present or next quiet hours are.
     QuietHours(QuietHours),
+    /// What passed the edge in about a second.
+    EdgeWindow(EdgeWindow),
+    /// How full the things of one subject are.
+    Levels(Levels),
+    /// When a pool's present or next quiet window is.
+    QuietWindow(QuietWindow),
 }
 
 /// A job's schedule came due.
@@ -346,6 +353,68 @@ pub struct QuietHours {
     pub from: Timestamp,
     /// When they end.
     pub until: Timestamp,
+}
+
+/// When a pool's present or next quiet window is: its instances are rather recycled then.
+/// A picture: the next one replaces it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuietWindow {
+    /// Whose.
+    pub pool: PoolId,
+    /// When it begins, or began.
+    pub from: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+/// How full the things of one subject are that can fill up: the whole picture at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Levels {
+    /// Whose: an instance, a database, a volume.
+    pub of: Subject,
+    /// When it was started, where it can be: after that everything begins anew.
+    pub started_at: Option<Timestamp>,
+    /// The release it runs, where it says so.
+    pub release: Option<String>,
+    /// What can fill up; each resource once.
+    pub levels: Vec<Level>,
+}
+
+/// How full one thing is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Level {
+    /// What.
+    pub resource: Resource,
+    /// How much is used, in the resource's own unit.
+    pub used: u64,
+    /// How much there is; `None` where nothing is known to end it.
+    pub limit: Option<u64>,
+}
+
+/// What can fill up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// Memory of its own (PSS where it can be read, else RSS), bytes.
+    Memory,
+    /// The heap, as the program itself tells, bytes.
+    Heap,
+    /// Open files.
+    OpenFiles,
+    /// Threads.
+    Threads,
+    /// Connections it has open or serves.
+    Connections,
+    /// Bytes of a file system.
+    DiskBytes,
+    /// Files of a file system.
+    Inodes,
+    /// Connections to a database in use.
+    DatabaseConnections,
+    /// A sequence of a database: its name, and how far it is.
+    Sequence(String),
+    /// Transactions since the oldest that is not frozen (`age(datfrozenxid)`).
+    TransactionAge,
 }
 
 /// How an action went.

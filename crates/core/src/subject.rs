@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    CheckId, ComponentId, DatabaseId, HeartbeatId, InstanceId, JobId, ReadinessId, RunId,
+    CheckId, ComponentId, DatabaseId, HeartbeatId, InstanceId, JobId, PoolId, ReadinessId, RouteId,
+    RunId, VolumeId,
 };
 
 /// One database backend, identified so that it cannot be confused.
@@ -54,6 +55,12 @@ pub enum Subject {
     },
     /// An instance of the service under guard.
     Instance(InstanceId),
+    /// A pool of instances that do the same.
+    Pool(PoolId),
+    /// A route of the edge.
+    Route(RouteId),
+    /// A file system that is watched.
+    Volume(VolumeId),
     /// A check of the configuration.
     Check(CheckId),
     /// A heartbeat, of the configuration or made through the API.
@@ -92,6 +99,9 @@ impl fmt::Display for Subject {
                 write!(f, "prepared_transaction:{database}/{gid}")
             }
             Self::Instance(id) => write!(f, "instance:{id}"),
+            Self::Pool(id) => write!(f, "pool:{id}"),
+            Self::Route(id) => write!(f, "route:{id}"),
+            Self::Volume(id) => write!(f, "volume:{id}"),
             Self::Check(id) => write!(f, "check:{id}"),
             Self::Heartbeat(id) => write!(f, "heartbeat:{id}"),
             Self::Readiness(id) => write!(f, "readiness:{id}"),

@@ -479,7 +479,10 @@ fn is_fact(observation: &Observation) -> bool {
         | Seen::RunBackends(_)
         | Seen::DatabaseLoad(_)
         | Seen::CheckResult(_)
-        | Seen::QuietHours(_) => false,
+        | Seen::QuietHours(_)
+        | Seen::EdgeWindow(_)
+        | Seen::Levels(_)
+        | Seen::QuietWindow(_) => false,
         Seen::ScheduleDue(_)
         | Seen::RunStart(_)
         | Seen::RunExit(_)

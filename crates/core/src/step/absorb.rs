@@ -90,6 +90,7 @@ impl Work<'_> {
             Seen::Absence(absence) => self.was_absent(absence.since),
             Seen::Ping(ping) => self.take_ping(ping, at),
             Seen::HeartbeatChange(change) => self.change_heartbeat(by, change),
+            Seen::EdgeWindow(_) | Seen::Levels(_) | Seen::QuietWindow(_) => {}
             Seen::QuietHours(hours) => {
                 let mut people = self.policy.calling.people.iter();
                 if people.any(|person| person.id == hours.person) {

@@ -59,7 +59,10 @@ pub(super) fn blot_out(seen: &mut Seen) {
         | Seen::ReadinessDue(_)
         | Seen::Absence(_)
         | Seen::HeartbeatChange(_)
-        | Seen::QuietHours(_) => {}
+        | Seen::QuietHours(_)
+        | Seen::EdgeWindow(_)
+        | Seen::Levels(_)
+        | Seen::QuietWindow(_) => {}
     }
 }
 
