@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::ids::{CheckId, ComponentId};
+use evenkeel_core::ids::CheckId;
 use evenkeel_core::policy::{CheckPolicy, Policy};
 use evenkeel_core::status::Status;
 use evenkeel_guards::checks::{
@@ -21,7 +21,7 @@ use evenkeel_guards::checks::{
 use evenkeel_guards::locks::DatabaseSpec;
 use tokio_postgres::config::Host;
 
-use super::names::{identity, known_database, those};
+use super::names::{HARMS, components, identity, known_database};
 use super::reader::{At, Report, Section, hint};
 use super::secrets::{readable, secret};
 use super::settings::Kind;
@@ -137,7 +137,7 @@ fn check(
     let name = section.text(report, "name");
     let kind = kind(section, report);
     let components = components(section, policy, report);
-    let harm = harm(section, report);
+    let harm = section.word(report, "harm", HARMS);
     let reference = section.yes_no(report, "reference").unwrap_or(false);
     let interval = section.duration_of(report, "interval", INTERVAL_MIN);
     let timeout = section.duration_of(report, "timeout", INTERVAL_MIN);
@@ -230,39 +230,6 @@ fn kind(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<&'static s
         report.error(&given.at, what);
     }
     known.copied()
-}
-
-fn components(
-    section: &mut Section<'_>,
-    policy: &Policy,
-    report: &mut Report<'_>,
-) -> Vec<ComponentId> {
-    let named = section.list(report, "components").into_iter();
-    let known = named.filter(|named| {
-        let known = policy.components.contains_key(&named.value.as_str().into());
-        if !known {
-            let names: Vec<&str> = policy.components.keys().map(|id| id.as_str()).collect();
-            let what = format!("there is no component `{}`{}", named.value, those(&names));
-            report.error(&named.at, what);
-        }
-        known
-    });
-    known.map(|named| named.value.into()).collect()
-}
-
-fn harm(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<Status> {
-    let given = section.text(report, "harm")?;
-    let known = Status::ALL
-        .into_iter()
-        .find(|status| status.is_harm() && status.as_str() == given.value);
-    if known.is_none() {
-        let what = format!("`{}` is no harm", given.value);
-        report.error(
-            &given.at,
-            what + "; write degraded_performance, partial_outage or major_outage",
-        );
-    }
-    known
 }
 
 fn probe(

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use evenkeel_core::finding::Severity;
 use evenkeel_core::heartbeat::{Expectation, HEARTBEATS_MAX, HeartbeatSpec};
-use evenkeel_core::ids::{ComponentId, HeartbeatId};
+use evenkeel_core::ids::HeartbeatId;
 use evenkeel_core::policy::Policy;
-use evenkeel_core::status::Status;
 
+use super::calendar::{name_of, zone};
 use super::listeners::tls_files;
-use super::names::those;
+use super::names::{HARMS, components};
 use super::program::given_address;
 use super::reader::{At, Report, Section};
 use super::secrets::secret;
@@ -196,8 +196,8 @@ fn heartbeat(
         );
     }
     let components = components(section, policy, report);
-    let severity = word(section, report, "severity", SEVERITIES);
-    let harm = word(section, report, "harm", HARMS);
+    let severity = section.word(report, "severity", SEVERITIES);
+    let harm = section.word(report, "harm", HARMS);
     let tags: Vec<String> = section
         .list(report, "tags")
         .into_iter()
@@ -257,8 +257,8 @@ fn expected(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<Expect
     let period = section.duration_of(report, "period", PATIENCE_MIN);
     let cron = section.text(report, "cron");
     let calendar = section.text(report, "on_calendar");
-    let zone = section.text(report, "time_zone");
-    let time_zone = zone.map_or_else(|| "UTC".to_owned(), |zone| zone.value);
+    let zone = zone(section, report);
+    let time_zone = name_of(&zone).to_owned();
     let one = "a heartbeat has one of `period`, `cron` and `on_calendar`; write for example period = \"1h\"";
     let (expected, at) = match (period, cron, calendar) {
         (Some(period), None, None) => {
@@ -296,52 +296,8 @@ fn expected(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<Expect
     }
 }
 
-fn components(
-    section: &mut Section<'_>,
-    policy: &Policy,
-    report: &mut Report<'_>,
-) -> Vec<ComponentId> {
-    let mut known = Vec::new();
-    for named in section.list(report, "components") {
-        let id = ComponentId::from(named.value.as_str());
-        if policy.components.contains_key(&id) {
-            known.push(id);
-            continue;
-        }
-        let names: Vec<&str> = policy.components.keys().map(ComponentId::as_str).collect();
-        let what = format!("there is no component `{}`{}", named.value, those(&names));
-        report.error(&named.at, what);
-    }
-    known
-}
-
 const SEVERITIES: &[(&str, Severity)] = &[
     ("critical", Severity::Critical),
     ("warning", Severity::Warning),
     ("notice", Severity::Notice),
 ];
-
-const HARMS: &[(&str, Status)] = &[
-    ("degraded_performance", Status::DegradedPerformance),
-    ("partial_outage", Status::PartialOutage),
-    ("major_outage", Status::MajorOutage),
-];
-
-/// One of some words.
-fn word<T: Copy>(
-    section: &mut Section<'_>,
-    report: &mut Report<'_>,
-    key: &'static str,
-    words: &[(&str, T)],
-) -> Option<T> {
-    let given = section.text(report, key)?;
-    let found = words.iter().find(|(word, _)| *word == given.value);
-    if found.is_none() {
-        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        report.error(
-            &given.at,
-            format!("`{}` is no {key}; write {}", given.value, names.join(", ")),
-        );
-    }
-    found.map(|(_, value)| *value)
-}

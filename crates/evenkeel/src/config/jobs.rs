@@ -13,12 +13,12 @@ use evenkeel_guards::jobs::clock::Due;
 use evenkeel_guards::jobs::product::{Place, ProductSpec};
 use evenkeel_guards::jobs::schedule::Schedule;
 use evenkeel_guards::locks::DatabaseSpec;
-use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::calendar::{name_of, of_day, zone};
 use super::may::grant;
-use super::names::{identity, known_database, those};
+use super::names::{components, identity, known_database};
 use super::reader::{At, Report, Section};
 use super::secrets::{readable, secret_path};
 use super::settings::Kind;
@@ -90,7 +90,7 @@ fn job(
     let id = identity(section, report, "job");
     let zone = zone(section, report);
     let schedule = section.text(report, "schedule").and_then(|cron| {
-        match Schedule::parse(&cron.value, &zone.value) {
+        match Schedule::parse(&cron.value, name_of(&zone)) {
             Ok(schedule) if schedule.next(Timestamp::now()).is_none() => {
                 let what = format!("`{}` never comes: no such day exists", cron.value);
                 report.error(&cron.at, what + "; write for example \"30 2 * * *\"");
@@ -121,47 +121,23 @@ fn job(
             "`stall` is not shorter than `deadline`: a hang is only noticed at the deadline",
         );
     }
-    let concurrency = concurrency(section, report);
+    let concurrency = section.word(report, "concurrency", CONCURRENCIES);
     let grace = section.duration(report, "grace");
-    let components = section.list(report, "components");
-    let components: Vec<_> = components
-        .into_iter()
-        .filter(|named| {
-            let known = policy.components.contains_key(&named.value.as_str().into());
-            if !known {
-                let names: Vec<&str> = policy.components.keys().map(|id| id.as_str()).collect();
-                let what = format!("there is no component `{}`{}", named.value, those(&names));
-                report.error(&named.at, what);
-            }
-            known
-        })
-        .map(|named| named.value.into())
-        .collect();
+    let components = components(section, policy, report);
     let retry = retry(section, report, launch.command.is_empty());
-    let tz = TimeZone::get(&zone.value).unwrap_or(TimeZone::UTC);
     let due = section.text_of(report, "due", Kind::Time);
-    let product = product(section, report, tz.clone());
-    let due = due.and_then(|due| match (due.value.parse::<Time>(), &product) {
-        (Err(_), _) => {
-            report.error(
-                &due.at,
-                format!(
-                    "`{}` is no time of day; write for example due = \"06:00\"",
-                    due.value
-                ),
-            );
-            None
-        }
-        (Ok(_), None) => {
+    let product = product(section, report, zone.clone());
+    let due = due.and_then(|due| match (of_day(&due, "due", report)?, &product) {
+        (_, None) => {
             report.error(
                 &due.at,
                 "`due` says by when the product must be there, and there is no [job.product]",
             );
             None
         }
-        (Ok(at), Some((_, _, fresh_within))) => Some(Due {
+        (at, Some((_, _, fresh_within))) => Some(Due {
             at,
-            zone: tz.clone(),
+            zone: zone.clone(),
             fresh_within: *fresh_within,
         }),
     });
@@ -192,7 +168,7 @@ fn job(
     let of_core = JobPolicy {
         deadline: deadline.map(|at| at.value),
         stall: stall.map(|at| at.value),
-        concurrency,
+        concurrency: concurrency.unwrap_or_default(),
         retry,
         grace: grace.map_or(Duration::from_secs(10), |at| at.value),
         product,
@@ -202,7 +178,7 @@ fn job(
         spec: JobSpec {
             id,
             schedule,
-            zone: tz,
+            zone,
             due,
             product: spec,
             startable: !launch.command.is_empty(),
@@ -210,27 +186,6 @@ fn job(
         launch,
     };
     Some((job, of_core))
-}
-
-pub(super) fn zone(section: &mut Section<'_>, report: &mut Report<'_>) -> At<String> {
-    let at = section.at.clone();
-    let utc = || "UTC".to_owned();
-    let Some(zone) = section.text(report, "time_zone") else {
-        return At { value: utc(), at };
-    };
-    match TimeZone::get(&zone.value) {
-        Ok(_) => zone,
-        Err(_) => {
-            report.error(
-                &zone.at,
-                format!(
-                    "there is no time zone `{}`; write for example time_zone = \"Europe/Amsterdam\"",
-                    zone.value
-                ),
-            );
-            zone.map(|_| utc())
-        }
-    }
 }
 
 fn launch(
@@ -373,23 +328,11 @@ fn ionice(section: &mut Section<'_>, report: &mut Report<'_>) -> Vec<String> {
     }
 }
 
-fn concurrency(section: &mut Section<'_>, report: &mut Report<'_>) -> Concurrency {
-    let Some(given) = section.text(report, "concurrency") else {
-        return Concurrency::default();
-    };
-    match given.value.as_str() {
-        "forbid" => Concurrency::Forbid,
-        "queue" => Concurrency::Queue,
-        "replace" => Concurrency::Replace,
-        other => {
-            report.error(
-                &given.at,
-                format!("`{other}` is no concurrency; write forbid, queue or replace"),
-            );
-            Concurrency::default()
-        }
-    }
-}
+const CONCURRENCIES: &[(&str, Concurrency)] = &[
+    ("forbid", Concurrency::Forbid),
+    ("queue", Concurrency::Queue),
+    ("replace", Concurrency::Replace),
+];
 
 fn retry(
     section: &mut Section<'_>,

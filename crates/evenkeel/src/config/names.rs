@@ -1,8 +1,18 @@
 //! Names that sections have, and by which others mean them.
 
+use evenkeel_core::ids::ComponentId;
+use evenkeel_core::policy::Policy;
+use evenkeel_core::status::Status;
 use evenkeel_guards::locks::DatabaseSpec;
 
 use super::reader::{At, Report, Section};
+
+/// How components can be hurt, as it is written.
+pub(super) const HARMS: &[(&str, Status)] = &[
+    ("degraded_performance", Status::DegradedPerformance),
+    ("partial_outage", Status::PartialOutage),
+    ("major_outage", Status::MajorOutage),
+];
 
 /// Whether `named` is a database of the file; says so where it is not.
 pub(super) fn known_database(
@@ -19,6 +29,25 @@ pub(super) fn known_database(
         );
     }
     known
+}
+
+/// `components`: those of the file that are named; says which are not.
+pub(super) fn components(
+    section: &mut Section<'_>,
+    policy: &Policy,
+    report: &mut Report<'_>,
+) -> Vec<ComponentId> {
+    let named = section.list(report, "components").into_iter();
+    let known = named.filter(|named| {
+        let known = policy.components.contains_key(&named.value.as_str().into());
+        if !known {
+            let names: Vec<&str> = policy.components.keys().map(ComponentId::as_str).collect();
+            let what = format!("there is no component `{}`{}", named.value, those(&names));
+            report.error(&named.at, what);
+        }
+        known
+    });
+    known.map(|named| named.value.into()).collect()
 }
 
 pub(super) fn those(names: &[&str]) -> String {

@@ -9,7 +9,7 @@ use evenkeel_core::ids::PersonId;
 use jiff::tz::TimeZone;
 
 use super::Pager;
-use super::jobs::zone;
+use super::calendar::zone;
 use super::names::{name_in, those};
 use super::program::webhook_address;
 use super::reader::{At, Report, Section};
@@ -297,7 +297,6 @@ fn person(
     );
     let token = secret(&mut section, report, "webhook_token_file").map(|at| at.value);
     let time_zone = zone(&mut section, report);
-    let time_zone = TimeZone::get(&time_zone.value).unwrap_or(TimeZone::UTC);
     let quiet_hours = section.text(report, "quiet_hours");
     let quiet_hours = quiet_hours.and_then(|text| {
         let read = QuietHours::read(&text.value, time_zone.clone());

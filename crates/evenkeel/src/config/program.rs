@@ -247,16 +247,8 @@ pub(super) fn log(root: &mut Section<'_>, report: &mut Report<'_>) -> Log {
             ),
         }
     }
-    if let Some(format) = section.text(report, "format") {
-        match format.value.as_str() {
-            "json" => log.json = true,
-            "text" => {}
-            other => report.error(
-                &format.at,
-                format!("`{other}` is no format; write text or json"),
-            ),
-        }
-    }
+    let json = section.word(report, "format", &[("text", false), ("json", true)]);
+    log.json = json.unwrap_or(log.json);
     section.finish(report);
     log
 }

@@ -231,6 +231,27 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// One of some words, and what it stands for.
+    pub(super) fn word<T: Copy>(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        let given = self.text(report, key)?;
+        let found = words.iter().find(|(word, _)| *word == given.value);
+        if found.is_none() {
+            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let (last, first) = names.split_last()?;
+            let what = format!("`{}` is no {key}", given.value);
+            report.error(
+                &given.at,
+                format!("{what}; write {} or {last}", first.join(", ")),
+            );
+        }
+        found.map(|(_, meant)| *meant)
+    }
+
     pub(super) fn yes_no(&mut self, report: &mut Report<'_>, key: &'static str) -> Option<bool> {
         self.of_kind(report, key, Kind::YesNo, |value| {
             value

@@ -8,9 +8,9 @@ use std::time::Duration;
 use evenkeel_core::ids::ReadinessId;
 use evenkeel_core::policy::{Policy, ReadinessPolicy};
 use evenkeel_guards::readiness::{ReadinessSpec, Weekday0};
-use jiff::civil::{Date, Time, Weekday};
-use jiff::tz::TimeZone;
+use jiff::civil::{Date, Weekday};
 
+use super::calendar::{of_day, zone};
 use super::names::{identity, those};
 use super::reader::{At, Report, Section};
 use super::settings::Kind;
@@ -47,7 +47,7 @@ pub(super) fn read(
         if time.is_none() {
             report.error(&at, "`at` is missing; write for example at = \"06:00\"");
         }
-        let time = time.and_then(|time| of_day(&time, report));
+        let time = time.and_then(|time| of_day(&time, "at", report));
         let zone = zone(&mut section, report);
         let days = days(&mut section, report);
         let except = except(&mut section, report);
@@ -114,32 +114,6 @@ fn known(
         }
     }
     known
-}
-
-fn of_day(text: &At<String>, report: &mut Report<'_>) -> Option<Time> {
-    let time = text.value.parse::<Time>().ok();
-    if time.is_none() {
-        let what = format!(
-            "`{}` is no time of day; write for example \"06:00\"",
-            text.value
-        );
-        report.error(&text.at, what);
-    }
-    time
-}
-
-fn zone(section: &mut Section<'_>, report: &mut Report<'_>) -> TimeZone {
-    let Some(zone) = section.text(report, "time_zone") else {
-        return TimeZone::UTC;
-    };
-    TimeZone::get(&zone.value).unwrap_or_else(|_| {
-        let what = format!(
-            "there is no time zone `{}`; write for example time_zone = \"Europe/Amsterdam\"",
-            zone.value
-        );
-        report.error(&zone.at, what);
-        TimeZone::UTC
-    })
 }
 
 fn days(section: &mut Section<'_>, report: &mut Report<'_>) -> BTreeSet<Weekday0> {
