@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::Mode;
-use evenkeel_core::ids::{CheckId, ComponentId, HeartbeatId, IncidentId, ReadinessId, RunId};
+use evenkeel_core::ids::{CheckId, ComponentId, IncidentId, ReadinessId, RunId};
 use evenkeel_core::incident::{Incident, IncidentStatus};
 use evenkeel_core::observation::{CheckResult, LockWaits, RunProgress};
 use evenkeel_core::policy::{Policy, ReadinessPolicy};
 use evenkeel_core::record::{
-    ActionState, HeartbeatState, Held, MessageState, OpenFinding, Phase, Record, RunState,
+    ActionState, Held, MessageState, OpenFinding, Phase, Record, RunState,
 };
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
@@ -122,27 +122,6 @@ pub struct LastResult {
     /// How it went.
     #[serde(flatten)]
     pub result: CheckResult,
-}
-
-/// Where a heartbeat stands.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct HeartbeatReport {
-    /// Which.
-    pub id: HeartbeatId,
-    /// What it is called.
-    pub name: String,
-    /// `up`, `down`, `paused` or `unknown`.
-    pub status: String,
-    /// When it was last heard of at all.
-    pub last_signal_at: Option<Timestamp>,
-    /// When a run last ended, well or not.
-    pub last_ping_at: Option<Timestamp>,
-    /// When one last ended well.
-    pub last_success_at: Option<Timestamp>,
-    /// When the next end of a run is due.
-    pub due_at: Option<Timestamp>,
-    /// Runs that began and have not ended.
-    pub running: usize,
 }
 
 /// Where a readiness stands.
@@ -361,31 +340,6 @@ pub fn checks(policy: &Policy, live: &Published) -> Vec<CheckReport> {
         }
     });
     report.collect()
-}
-
-/// Every heartbeat that was heard of.
-pub fn heartbeats(record: &Record, policy: &Policy) -> Vec<HeartbeatReport> {
-    let one = |(id, state): (&HeartbeatId, &HeartbeatState)| {
-        let own = state.spec.as_deref();
-        let spec = own.or_else(|| policy.heartbeats.get(id));
-        let status = match (state.paused, record.heartbeat_is_down(id)) {
-            (true, _) => "paused",
-            (false, true) => "down",
-            (false, false) if state.last_signal_at.is_none() => "unknown",
-            (false, false) => "up",
-        };
-        HeartbeatReport {
-            id: id.clone(),
-            name: spec.map_or(id.as_str(), |spec| spec.called(id)).to_owned(),
-            status: status.to_owned(),
-            last_signal_at: state.last_signal_at,
-            last_ping_at: state.last_ping_at,
-            last_success_at: state.last_success_at,
-            due_at: state.due_at,
-            running: state.open_runs.len(),
-        }
-    };
-    record.heartbeats.iter().map(one).collect()
 }
 
 /// Every readiness of the configuration.

@@ -100,6 +100,9 @@ pub struct HeartbeatReport {
     pub due_at: Option<Timestamp>,
     /// Runs that have begun and not ended, longest first.
     pub open_runs: Vec<OpenRunReport>,
+    /// The run that ended last, where it had said that it began.
+    #[serde(default)]
+    pub last_run: Option<LastRunReport>,
     /// Changes between up and down, newest first; only where one heartbeat is asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flips: Vec<Flip>,
@@ -119,6 +122,17 @@ pub struct OpenRunReport {
     pub started_at: Timestamp,
     /// When it last said anything.
     pub heard_at: Timestamp,
+}
+
+/// A run that ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LastRunReport {
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How long it took, seconds.
+    pub took_s: f64,
+    /// Whether it ended well.
+    pub well: bool,
 }
 
 /// Every heartbeat, those that are down first. `base` is where pings go:
@@ -187,6 +201,13 @@ pub fn heartbeat(
         last_success_at: of_state(|state| state.last_success_at),
         due_at: of_state(|state| state.due_at),
         open_runs,
+        last_run: state
+            .and_then(|state| state.last_run)
+            .map(|run| LastRunReport {
+                ended_at: run.ended_at,
+                took_s: run.lasted.as_secs_f64(),
+                well: run.well,
+            }),
         flips: state
             .map(|state| state.flips.iter().rev().copied().collect())
             .unwrap_or_default(),

@@ -27,6 +27,7 @@ use super::operator::gate::{address_of, peer_of};
 use super::operator::journal::{Search, Unsearched, look};
 use crate::access::{Bearer, Scope};
 use crate::control::Answered;
+use crate::heartbeats::view;
 use crate::pump::orders::RefusalKind;
 use crate::report::{self, StatusReport};
 
@@ -279,7 +280,8 @@ async fn checks(_: Caller, State(console): State<Console>) -> Response {
 
 async fn heartbeats(_: Caller, State(console): State<Console>) -> Response {
     let live = console.site.now();
-    answered(&report::heartbeats(&live.record, &console.site.policy))
+    let (policy, now) = (&console.site.policy, Timestamp::now());
+    answered(&view::heartbeats(&live.record, policy, None, now))
 }
 
 async fn readiness(_: Caller, State(console): State<Console>) -> Response {

@@ -148,6 +148,35 @@ fn every_answer_is_as_the_document_says() {
 }
 
 #[test]
+fn a_heartbeat_that_was_never_heard_is_there_and_new() {
+    let place = Place::with(
+        r#"
+[pings]
+listen = "127.0.0.1:0"
+ping_key_file = "ping-key"
+[[heartbeat]]
+name = "Nightly backup"
+uuid = "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278"
+period = "1h"
+"#,
+    );
+    std::fs::write(place.folder.path().join("ping-key"), "a-key-of-the-test\n").expect("a key");
+    let server = place.serve();
+    let mut reader = program(&server, &token(&place, "graphs", "read"));
+    let told = json(&reader.send("GET", "/api/v1/heartbeats", ""));
+    assert_eq!(told[0]["name"], "Nightly backup");
+    assert_eq!(told[0]["status"], "new");
+    place.let_in("ana", "operator");
+    let mut ana = Browser::of(&server.operator);
+    ana.log_in("ana");
+    let page = ana.send("GET", "/heartbeats", "");
+    assert!(page.contains("Nightly backup"), "{page}");
+    // The same word in both.
+    assert!(page.contains("</svg> new</span>"), "{page}");
+    server.stop();
+}
+
+#[test]
 fn a_token_is_needed_good_for_what_it_says_and_taken_back_at_once() {
     let place = Place::with(JOBS);
     let server = place.serve();

@@ -1,9 +1,6 @@
 //! Heartbeats and readiness: what says by itself that it is alive, and what has to hold at
 //! a time of day.
 
-use evenkeel_core::heartbeat::HeartbeatSpec;
-use evenkeel_core::ids::HeartbeatId;
-use evenkeel_core::record::HeartbeatState;
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
 use maud::{Markup, html};
@@ -11,62 +8,49 @@ use maud::{Markup, html};
 use super::gate::Desk;
 use super::more;
 use super::plot::shown;
+use crate::heartbeats::view::{self, HeartbeatStatus};
 use crate::web::{clock, shape};
 
 /// Heartbeats in the list.
 const LISTED_MAX: usize = 300;
 
 pub(super) async fn page(desk: Desk) -> Markup {
-    let (record, now) = (&desk.live.record, desk.now);
-    let spec = |id: &HeartbeatId, state: &HeartbeatState| -> Option<HeartbeatSpec> {
-        let own = state.spec.as_deref();
-        own.or_else(|| desk.site.policy.heartbeats.get(id)).cloned()
-    };
-    let mut beats: Vec<_> = record
-        .heartbeats
-        .iter()
-        .map(|(id, state)| (id, state, record.heartbeat_is_down(id)))
-        .collect();
-    beats.sort_by_key(|(_, _, down)| std::cmp::Reverse(*down));
+    let now = desk.now;
+    let beats = view::heartbeats(&desk.live.record, &desk.site.policy, None, now);
     let body = html! {
         h1 { "Heartbeats" }
-        @if beats.is_empty() { p.dim { "None was heard of yet." } }
+        @if beats.is_empty() { p.dim { "There is none yet: write [[heartbeat]], or let a client make one through the API." } }
         @else {
             table {
                 thead { tr { th { "Heartbeat" } th { "Stands" } th { "Last ended" } th { "Next due" } th { "Running" } th { "Last run" } } }
                 tbody {
-                    @for (id, state, down) in beats.iter().take(LISTED_MAX) {
-                        @let spec = spec(id, state);
-                        @let (status, word) = standing(state, *down);
+                    @for beat in beats.iter().take(LISTED_MAX) {
+                        @let looks = looks(beat.status);
                         tr {
-                            td {
-                                (spec.as_ref().map_or(id.as_str(), |spec| spec.called(id)))
-                                @if let Some(spec) = &spec { p.dim { (spec.expected) } }
-                            }
-                            td { span class=(shape::class(status)) { (shape::of(status)) " " (word) } }
-                            td { @if let Some(at) = state.last_ping_at { (clock::ago(at, now)) } @else { span.dim { "never" } } }
-                            td { @if let Some(at) = state.due_at { (clock::ago(at, now)) } }
-                            td.number { (state.open_runs.len()) }
-                            td { @if let Some(run) = &state.last_run { (shown(run.lasted.as_secs_f64())) @if !run.well { ", failed" } } }
+                            td { (beat.name) p.dim { (beat.expected) } }
+                            td { span class=(shape::class(looks)) { (shape::of(looks)) " " (beat.status.as_str()) } }
+                            td { @if let Some(at) = beat.last_ping_at { (clock::ago(at, now)) } @else { span.dim { "never" } } }
+                            td { @if let Some(at) = beat.due_at { (clock::ago(at, now)) } }
+                            td.number { (beat.open_runs.len()) }
+                            td { @if let Some(run) = &beat.last_run { (shown(run.took_s)) @if !run.well { ", failed" } } }
                         }
                     }
                 }
             }
-            (more(beats.len(), LISTED_MAX, "evenkeel status --json"))
+            (more(beats.len(), LISTED_MAX, "evenkeel heartbeats"))
         }
     };
     desk.page("Heartbeats", body)
 }
 
-fn standing(state: &HeartbeatState, down: bool) -> (Status, &'static str) {
-    if state.paused {
-        (Status::UnderMaintenance, "paused")
-    } else if down {
-        (Status::MajorOutage, "down")
-    } else if state.last_signal_at.is_none() {
-        (Status::Unknown, "never heard")
-    } else {
-        (Status::Operational, "up")
+/// The shape and colour of a heartbeat's word.
+fn looks(status: HeartbeatStatus) -> Status {
+    match status {
+        HeartbeatStatus::Down => Status::MajorOutage,
+        HeartbeatStatus::Grace => Status::DegradedPerformance,
+        HeartbeatStatus::New => Status::Unknown,
+        HeartbeatStatus::Up => Status::Operational,
+        HeartbeatStatus::Paused => Status::UnderMaintenance,
     }
 }
 
