@@ -19,6 +19,7 @@ use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 
 use super::JobSpec;
+use super::schedule::Schedule;
 use crate::guard::Watchlist;
 use crate::outlet::Outlet;
 
@@ -37,6 +38,7 @@ pub(super) async fn tell(
 ) {
     let since = Timestamp::now();
     let mut told = Told::default();
+    let mut quiet = Quiet::default();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -45,7 +47,10 @@ pub(super) async fn tell(
         let list = watchlist.borrow().clone();
         for job in &jobs {
             let last = list.last_slots.get(&job.id).copied().unwrap_or(since);
-            if let Some(scheduled_at) = job.schedule.as_ref().and_then(|s| s.due(last, now)) {
+            let schedule = job.schedule.as_ref();
+            if let Some(scheduled_at) =
+                schedule.and_then(|schedule| quiet.due(&job.id, schedule, last, now))
+            {
                 let job = job.id.clone();
                 let seen = Seen::ScheduleDue(ScheduleDue { job, scheduled_at });
                 if !told.once(&outlet, scheduled_at, seen).await {
@@ -91,6 +96,47 @@ impl Told {
     }
 }
 
+/// Until when nothing comes due, by job: finding a schedule's next slot walks a calendar,
+/// and the clock is looked at twice a second.
+#[derive(Default)]
+struct Quiet(BTreeMap<JobId, Stretch>);
+
+/// From `from` and before `until` nothing is due, where `last` was taken last.
+struct Stretch {
+    last: Timestamp,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Quiet {
+    /// What [`Schedule::due`] says, asked only where it may have changed: a slot that is
+    /// not offered now is offered less later, until the next one comes. A clock set back
+    /// ends the stretch.
+    fn due(
+        &mut self,
+        job: &JobId,
+        schedule: &Schedule,
+        last: Timestamp,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let known = self.0.get(job);
+        if known.is_some_and(|known| known.last == last && known.from <= now && now < known.until) {
+            return None;
+        }
+        let due = schedule.due(last, now);
+        match schedule.next(now).filter(|_| due.is_none()) {
+            Some(until) => {
+                let from = now;
+                self.0.insert(job.clone(), Stretch { last, from, until });
+            }
+            None => {
+                self.0.remove(job);
+            }
+        }
+        due
+    }
+}
+
 /// By when a job's product must be there, every day.
 #[derive(Debug, Clone)]
 pub struct Due {
@@ -116,7 +162,50 @@ impl Due {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const SCHEDULES: [(&str, &str); 8] = [
+        ("*/5 * * * *", "UTC"),
+        ("0 */6 * * *", "Europe/Amsterdam"),
+        ("30 2 * * *", "Europe/Amsterdam"),
+        ("*/20 1-3 * * *", "Europe/Amsterdam"),
+        // A jump of half an hour, which puts slots out of their order.
+        ("10,35 2 * * *", "Australia/Lord_Howe"),
+        ("15 23 * * sun", "America/New_York"),
+        ("0 0 29 2 *", "UTC"),
+        ("* * * * *", "UTC"),
+    ];
+
+    proptest! {
+        #[test]
+        fn what_is_remembered_answers_as_the_schedule_does(
+            which in 0..SCHEDULES.len(),
+            // The days around changes of the clock in both halves of the world.
+            day in 0..400_i64,
+            steps in prop::collection::vec(
+                (prop_oneof![0..90_i64, -7200..7200_i64, -200_000..200_000_i64], 0..4_u8),
+                1..40,
+            ),
+        ) {
+            let (cron, zone) = SCHEDULES[which];
+            let schedule = Schedule::parse(cron, zone).expect("a schedule");
+            let job = JobId::from("export");
+            let mut quiet = Quiet::default();
+            let start = Timestamp::from_second(1_767_225_600).expect("a time");
+            let mut now = start + SignedDuration::from_hours(24 * day);
+            let mut last = now;
+            for (step, take) in steps {
+                now += SignedDuration::from_secs(step);
+                let due = quiet.due(&job, &schedule, last, now);
+                prop_assert_eq!(due, schedule.due(last, now), "last {} now {}", last, now);
+                if let Some(due) = due.filter(|_| take > 0) {
+                    last = due;
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_due_time_is_told_once_a_day_by_the_wall_clock() {
