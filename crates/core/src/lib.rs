@@ -26,6 +26,7 @@ pub mod edge;
 pub mod event;
 pub mod evidence;
 pub mod finding;
+pub mod forecast;
 pub mod heartbeat;
 pub mod ids;
 pub mod incident;

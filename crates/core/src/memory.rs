@@ -11,6 +11,7 @@
 //! else reads it: a restart begins with an empty one.
 
 pub(crate) mod checks;
+pub(crate) mod levels;
 
 use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -87,6 +88,9 @@ pub struct Memory {
     /// Each person's present or next quiet hours, as last told.
     #[serde(default)]
     pub(crate) quiet: BTreeMap<PersonId, (Timestamp, Timestamp)>,
+    /// How full things are that fill up, and how they have filled.
+    #[serde(default)]
+    levels: levels::LevelsMemory,
 }
 
 /// What is remembered of a run.

@@ -3,6 +3,8 @@
 //! Made once from `evenkeel.toml` by the program, which has refused everything that
 //! does not fit together. Defaults are safe: watch first.
 
+mod pools;
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,8 +16,10 @@ use crate::authority::Authority;
 use crate::calling::CallingPolicy;
 use crate::heartbeat::HeartbeatSpec;
 use crate::ids::HeartbeatId;
-use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, ReadinessId};
+use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, PoolId, ReadinessId, VolumeId};
 use crate::status::Status;
+
+pub use pools::{LeakPolicy, PoolPolicy, VolumePolicy};
 
 /// Everything the core needs to know of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -42,6 +46,12 @@ pub struct Policy {
     /// Who is called.
     #[serde(default)]
     pub calling: CallingPolicy,
+    /// Groups of instances of the service.
+    #[serde(default)]
+    pub pools: BTreeMap<PoolId, PoolPolicy>,
+    /// File systems that are watched.
+    #[serde(default)]
+    pub volumes: BTreeMap<VolumeId, VolumePolicy>,
 }
 
 /// A function customers see.
@@ -153,6 +163,9 @@ pub struct DatabasePolicy {
     pub connections_pct: Option<u8>,
     /// A transaction older than this is reported.
     pub transaction_age: Option<Duration>,
+    /// How what fills up in it is watched.
+    #[serde(default)]
+    pub leaks: LeakPolicy,
 }
 
 /// When a lock chain counts as harm, and who may be ended for it.

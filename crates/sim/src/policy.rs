@@ -6,8 +6,8 @@ use std::time::Duration;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::{Authority, Grant, Mode};
 use evenkeel_core::policy::{
-    CheckPolicy, ComponentPolicy, Concurrency, DatabasePolicy, JobPolicy, LockPolicy, Pattern,
-    Policy, ProductPolicy, ReadinessPolicy, RetryPolicy,
+    CheckPolicy, ComponentPolicy, Concurrency, DatabasePolicy, JobPolicy, LeakPolicy, LockPolicy,
+    Pattern, Policy, ProductPolicy, ReadinessPolicy, RetryPolicy,
 };
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
@@ -137,6 +137,7 @@ pub(crate) fn policy() -> Policy {
             idle_in_transaction: Some(Duration::from_secs(300)),
             connections_pct: Some(80),
             transaction_age: Some(Duration::from_secs(3600)),
+            leaks: LeakPolicy::default(),
         };
         policy.databases.insert(id.into(), database);
         let grant = Grant {

@@ -90,7 +90,15 @@ impl Work<'_> {
             Seen::Absence(absence) => self.was_absent(absence.since),
             Seen::Ping(ping) => self.take_ping(ping, at),
             Seen::HeartbeatChange(change) => self.change_heartbeat(by, change),
-            Seen::EdgeWindow(_) | Seen::Levels(_) | Seen::QuietWindow(_) => {}
+            Seen::EdgeWindow(window) => self.state.memory.count_requests(window),
+            Seen::Levels(levels) => {
+                if self.policy.leaks(&levels.of).is_some()
+                    && self.state.memory.see_levels(levels, at, now)
+                {
+                    self.touch(levels.of.clone());
+                }
+            }
+            Seen::QuietWindow(_) => {}
             Seen::QuietHours(hours) => {
                 let mut people = self.policy.calling.people.iter();
                 if people.any(|person| person.id == hours.person) {

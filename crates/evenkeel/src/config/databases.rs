@@ -5,7 +5,7 @@ use std::time::Duration;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::Mode;
 use evenkeel_core::ids::{ComponentId, DatabaseId};
-use evenkeel_core::policy::{DatabasePolicy, LockPolicy, Pattern, Policy};
+use evenkeel_core::policy::{DatabasePolicy, LeakPolicy, LockPolicy, Pattern, Policy};
 use evenkeel_core::subject::Subject;
 use evenkeel_guards::locks::{ComponentSessions, DatabaseSpec, grants};
 
@@ -84,6 +84,7 @@ pub(super) fn read(
                     .unwrap_or(80),
             ),
             transaction_age: Some(age.map_or(minutes(120), |at| at.value)),
+            leaks: LeakPolicy::default(),
         };
         if policy.databases.insert(id.clone(), of_core).is_some() {
             report.error(&at, format!("there are two databases `{id}`"));
