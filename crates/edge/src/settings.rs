@@ -311,6 +311,20 @@ pub struct Pages {
     pub status_page: Option<String>,
 }
 
+impl Network {
+    /// Whether it has the address. An IPv4 address that came over IPv6 is an IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let bits = |address: IpAddr| match address.to_canonical() {
+            IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 32),
+            IpAddr::V6(v6) => (v6.to_bits(), 128),
+        };
+        let ((own, width), (other, other_width)) = (bits(self.address), bits(address));
+        let prefix = u32::from(self.prefix).min(width);
+        let differ = (own ^ other).leading_zeros();
+        width == other_width && differ >= prefix
+    }
+}
+
 impl Default for Bounds {
     /// Four pages of head are what nginx and HAProxy allow by default; ten seconds for it
     /// suffice on a slow phone and bound what a slow attacker holds.

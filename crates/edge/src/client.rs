@@ -1,0 +1,84 @@
+//! The client's side of a request: who it is, and the body it sends.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::Frame;
+
+use crate::wire::{BadBody, Decoded, Framing, Wire};
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    /// The address it has, or that a trusted peer's PROXY header says it has.
+    pub(crate) address: SocketAddr,
+    /// Whether its `Forwarded` and `X-Forwarded-*` are believed.
+    pub(crate) is_trusted: bool,
+    /// Whether nobody between can read along.
+    pub(crate) is_encrypted: bool,
+}
+
+/// A client's HTTP/1.1 connection: its task and its request's body have it in turn.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) wire: Wire,
+    /// What is to come of the request's body.
+    pub(crate) framing: Framing,
+}
+
+/// A request's body.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    /// On an HTTP/1.1 connection.
+    Wire(Rc<RefCell<Client>>),
+}
+
+/// A body that does not come whole.
+#[derive(Debug)]
+pub(crate) enum BodyError {
+    /// The client has gone.
+    Gone,
+    /// It is not what the protocol says.
+    Bad(BadBody),
+    /// It is larger than it may be.
+    TooLarge,
+}
+
+impl RequestBody {
+    /// The next piece; `None` at the end.
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Wire(client) => client.borrow_mut().poll_frame(cx),
+        }
+    }
+}
+
+impl Client {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            match self.framing.decode(&mut self.wire.input) {
+                Ok(Decoded::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Ok(Decoded::Trailers(fields)) => {
+                    return Poll::Ready(Some(Ok(Frame::trailers(fields))));
+                }
+                Ok(Decoded::End) => return Poll::Ready(None),
+                Ok(Decoded::More) => {}
+                Err(bad) => return Poll::Ready(Some(Err(BodyError::Bad(bad)))),
+            }
+            match self.wire.poll_fill(cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Some(Err(BodyError::Gone))),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! An edge, the instances behind it, and clients: on loopback, gone when they are dropped.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use evenkeel_core::edge::Criticality;
+use evenkeel_core::ids::{InstanceId, PoolId, RouteId};
+use evenkeel_edge::Edge;
+use evenkeel_edge::settings::{
+    Bounds, HoldBounds, Identity, Instance, Limit, Listener, Outlier, Pages, Pool, Queue, Retry,
+    Route, Settings,
+};
+
+/// How long a test waits for what has to come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An instance: what it was sent, by connection; what it answers is the test's.
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+/// A connection at the instance: what is read is recorded.
+pub(crate) struct Served {
+    stream: TcpStream,
+    number: usize,
+    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    unread: Vec<u8>,
+}
+
+impl Upstream {
+    /// Serves every connection with `serve` on a thread of its own.
+    pub(crate) fn start(serve: impl Fn(Served) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (serve, recorded) = (Arc::new(serve), seen.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let number = {
+                    let mut recorded = recorded.lock().unwrap();
+                    recorded.push(Vec::new());
+                    recorded.len() - 1
+                };
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                let served = Served {
+                    stream,
+                    number,
+                    seen: recorded.clone(),
+                    unread: Vec::new(),
+                };
+                let serve = serve.clone();
+                std::thread::spawn(move || serve(served));
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// Answers every request with the same bytes.
+    pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::start(move |mut served| {
+            while served.request().is_some() {
+                served.write(&answer);
+            }
+        })
+    }
+
+    /// What was sent, by connection.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        let texts = seen.iter();
+        texts
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+            .collect()
+    }
+}
+
+impl Served {
+    /// Reads one request with its body; `None` when there is no further one.
+    pub(crate) fn request(&mut self) -> Option<String> {
+        let head = self.until(b"\r\n\r\n")?;
+        let text = String::from_utf8_lossy(&head).into_owned();
+        let field = |name: &str| {
+            let mut lines = text.lines();
+            lines.find_map(|line| line.strip_prefix(name).map(str::trim))
+        };
+        if let Some(length) = field("content-length:") {
+            self.exactly(length.parse().unwrap())?;
+        } else if field("transfer-encoding:").is_some() {
+            self.until(b"0\r\n\r\n")?;
+        }
+        Some(text)
+    }
+
+    /// Reads up to and with `end`.
+    pub(crate) fn until(&mut self, end: &[u8]) -> Option<Vec<u8>> {
+        loop {
+            let found = self
+                .unread
+                .windows(end.len())
+                .position(|piece| piece == end);
+            if let Some(at) = found {
+                return Some(self.unread.drain(..at + end.len()).collect());
+            }
+            self.read()?;
+        }
+    }
+
+    /// Reads so many bytes.
+    pub(crate) fn exactly(&mut self, len: usize) -> Option<Vec<u8>> {
+        while self.unread.len() < len {
+            self.read()?;
+        }
+        Some(self.unread.drain(..len).collect())
+    }
+
+    fn read(&mut self) -> Option<()> {
+        let mut piece = [0; 16 * 1024];
+        let read = self.stream.read(&mut piece).ok().filter(|read| *read > 0)?;
+        self.unread.extend_from_slice(&piece[..read]);
+        self.seen.lock().unwrap()[self.number].extend_from_slice(&piece[..read]);
+        Some(())
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        // Who has gone does not read it; the test sees what it sees.
+        let _gone = self.stream.write_all(bytes);
+    }
+}
+
+/// Settings with one pool of these instances and one route to it.
+pub(crate) fn settings(instances: &[SocketAddr]) -> Settings {
+    let instance = |(number, address): (usize, &SocketAddr)| Instance {
+        id: InstanceId::from(format!("web-{number}")),
+        address: *address,
+    };
+    let pool = PoolId::from("web");
+    Settings {
+        listeners: vec![Listener {
+            address: ([127, 0, 0, 1], 0).into(),
+            tls: None,
+            proxy_protocol: false,
+            redirect_to_https: false,
+        }],
+        routes: vec![Route {
+            id: RouteId::from("all"),
+            component: None,
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            methods: Vec::new(),
+            pool: pool.clone(),
+            criticality: Criticality::Normal,
+            concurrency_max: None,
+            timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(5),
+            body_max: 1 << 20,
+        }],
+        pools: vec![Pool {
+            id: pool,
+            instances: instances.iter().enumerate().map(instance).collect(),
+            check: None,
+            outlier: Outlier::default(),
+            limit: Limit::default(),
+            queue: Queue::default(),
+            retry: Retry::default(),
+            slow_start: Duration::ZERO,
+            hold: HoldBounds::default(),
+            sticky_cookie: None,
+            drain_max: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(2),
+            idle_connections_max: 16,
+            idle_connection_max: Duration::from_secs(30),
+        }],
+        identity: Identity::default(),
+        trusted: Vec::new(),
+        bounds: Bounds::default(),
+        access_log: None,
+        pages: Pages::default(),
+        state_dir: std::env::temp_dir(),
+        shutdown_max: Duration::from_secs(5),
+    }
+}
+
+/// An edge in front of one instance.
+pub(crate) fn edge(upstream: &Upstream) -> Edge {
+    Edge::start(settings(&[upstream.address])).unwrap()
+}
+
+/// A client's connection to the edge.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn new(edge: &Edge) -> Self {
+        Self::to(edge.started().addresses[0])
+    }
+
+    pub(crate) fn to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self {
+            stream,
+            unread: Vec::new(),
+        }
+    }
+
+    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        // An edge that has closed is seen when it is read.
+        let _closed = self.stream.write_all(bytes.as_ref());
+    }
+
+    /// Reads to the end of the connection.
+    pub(crate) fn rest(&mut self) -> String {
+        let mut rest = std::mem::take(&mut self.unread);
+        let _cut = self.stream.read_to_end(&mut rest);
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+
+    /// Reads up to and with `end`; what there is where the connection ends before.
+    pub(crate) fn until(&mut self, end: &str) -> String {
+        let end = end.as_bytes();
+        loop {
+            let found = self
+                .unread
+                .windows(end.len())
+                .position(|piece| piece == end);
+            let mut piece = [0; 16 * 1024];
+            let at = match found {
+                Some(at) => at + end.len(),
+                None => match self.stream.read(&mut piece) {
+                    Ok(read) if read > 0 => {
+                        self.unread.extend_from_slice(&piece[..read]);
+                        continue;
+                    }
+                    _ => self.unread.len(),
+                },
+            };
+            let read: Vec<u8> = self.unread.drain(..at).collect();
+            return String::from_utf8_lossy(&read).into_owned();
+        }
+    }
+
+    /// Reads one answer with a length.
+    pub(crate) fn answer(&mut self) -> String {
+        let head = self.until("\r\n\r\n");
+        let mut lines = head.lines();
+        let length = lines.find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.map_or(0, |length| length.parse().unwrap());
+        while self.unread.len() < length {
+            let mut piece = [0; 16 * 1024];
+            match self.stream.read(&mut piece) {
+                Ok(read) if read > 0 => self.unread.extend_from_slice(&piece[..read]),
+                _ => break,
+            }
+        }
+        let len = length.min(self.unread.len());
+        let body: Vec<u8> = self.unread.drain(..len).collect();
+        head + &String::from_utf8_lossy(&body)
+    }
+}
+
+/// What the edge answers to these bytes on a connection of their own, to its end.
+pub(crate) fn exchange(edge: &Edge, bytes: impl AsRef<[u8]>) -> String {
+    let mut client = Client::new(edge);
+    client.write(bytes);
+    client.rest()
+}
+
+/// A GET after which the connection ends.
+pub(crate) fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n")
+}
+
+/// A short good answer.
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
