@@ -8,6 +8,7 @@ mod calendar;
 mod checks;
 mod components;
 mod databases;
+mod edge;
 mod guide;
 mod heartbeats;
 mod jobs;
@@ -15,14 +16,17 @@ mod listeners;
 mod may;
 mod names;
 mod people;
+mod pools;
 mod program;
 mod reader;
 mod readiness;
 mod recorder;
+mod routes;
 mod secrets;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -34,6 +38,7 @@ use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::Mode;
 use evenkeel_core::ids::DatabaseId;
 use evenkeel_core::policy::Policy;
+use evenkeel_edge::settings::{Pages, Settings};
 use evenkeel_guards::checks::CheckSpec;
 use evenkeel_guards::locks::DatabaseSpec;
 use evenkeel_guards::readiness::ReadinessSpec;
@@ -45,10 +50,12 @@ pub use guide::{commented, reference};
 pub use heartbeats::Pings;
 pub use jobs::{Job, Launch};
 pub use people::{Account, MailServer, MailTls, Person};
+pub use pools::{GuardedPool, Process, Recycle};
 pub use reader::Problem;
 use reader::{Report, Section};
 pub use recorder::Recording;
 use settings::Kind;
+pub use volumes::Volume;
 
 /// The largest configuration that is read, bytes: ten thousand checks take two million.
 const FILE_MAX: u64 = 8 << 20;
@@ -93,6 +100,12 @@ pub struct Config {
     pub checks: Vec<CheckSpec>,
     /// Where heartbeats are pinged, where they are wanted.
     pub pings: Option<Pings>,
+    /// What the edge serves, where there is one; its salt is not in this file.
+    pub edge: Option<Settings>,
+    /// The instances of the service.
+    pub pools: Vec<GuardedPool>,
+    /// File systems that are watched.
+    pub volumes: Vec<Volume>,
     /// What is odd and does not stand in the way.
     pub warnings: Vec<Problem>,
 }
@@ -296,6 +309,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let escalation = people::escalation(&mut root, report);
     let metrics_listen = listeners::metrics(&mut root, report);
     let pings = heartbeats::pings(&mut root, report);
+    let front = edge::read(&mut root, report);
 
     let mut policy = Policy {
         incidents,
@@ -316,6 +330,9 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let check_sections = root.many(report, "check", "[check]");
     let readiness_sections = root.many(report, "readiness", "[readiness]");
     let heartbeat_sections = root.many(report, "heartbeat", "[heartbeat]");
+    let pool_sections = root.many(report, "pool", "[pool]");
+    let route_sections = root.many(report, "route", "[route]");
+    let volume_sections = root.many(report, "volume", "[volume]");
     root.finish(report);
     if component_sections.is_empty() {
         report.error(
@@ -344,6 +361,23 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let readiness = readiness::read(readiness_sections, &mut policy, report);
     heartbeats::read(heartbeat_sections, pings.as_ref(), &mut policy, report);
     components::unwatched(named, &policy, report);
+    let pools = pools::read(pool_sections, report);
+    let routes = routes::read(route_sections, &policy, &pools, report);
+    let volumes = volumes::read(volume_sections, report);
+    pools::of_core(&pools, &routes, &mut policy);
+    volumes::of_core(&volumes, &mut policy);
+    let guarded = pools.iter().map(|pool| pool.value.clone()).collect();
+    let taken = [
+        (Some(page.listen), "the public page"),
+        (Some(operator.listen), "the operator's pages"),
+        (metrics_listen, "metrics"),
+        (pings.as_ref().map(|pings| pings.listen), "pings"),
+    ];
+    let pages = Pages {
+        service: page.name.clone(),
+        status_page: page.url.clone(),
+    };
+    let edge = edge::settings(front, (pools, routes), &taken, (pages, &data_dir), report);
     Config {
         file: file.to_owned(),
         data_dir,
@@ -362,6 +396,9 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         readiness,
         metrics_listen,
         pings,
+        edge,
+        pools: guarded,
+        volumes,
         warnings: Vec::new(),
     }
 }

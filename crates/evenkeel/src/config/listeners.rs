@@ -1,11 +1,12 @@
 //! Listeners: `[metrics]`, and the certificates of those that have one.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use evenkeel_core::Timestamp;
 
 use super::program::given_address;
-use super::reader::{Report, Section};
+use super::reader::{At, Report, Section};
 use super::secrets::readable;
 use super::settings::Kind;
 use crate::web::tls::{Tls, TlsFiles, ending};
@@ -51,25 +52,68 @@ pub(super) fn tls_files(section: &mut Section<'_>, report: &mut Report<'_>) -> O
         }
         (None, None) => return None,
     };
-    let readable = [(&certificate, false), (&key, true)]
-        .map(|(file, is_secret)| readable(file, is_secret, report).is_some());
     let files = TlsFiles {
         certificate: certificate.value,
         key: key.value,
     };
-    if readable == [true, true] {
-        match Tls::load(&files) {
-            Err(error) => report.error(&certificate.at, error.to_string()),
-            Ok(tls) => {
-                let ends_at = tls.ends_at();
-                if let Some(said) = ends_at.and_then(|at| ending(at, Timestamp::now())) {
-                    report.warn(
-                        &certificate.at,
-                        format!("this certificate {said}: renew it"),
-                    );
-                }
+    usable(&files, (&certificate.at, &key.at), report);
+    Some(files)
+}
+
+/// Whether a certificate and its key, named at these places, can be used; says why not,
+/// and when one ends soon.
+pub(super) fn usable(
+    files: &TlsFiles,
+    (certificate, key): (&Range<usize>, &Range<usize>),
+    report: &mut Report<'_>,
+) -> bool {
+    let named = [
+        (&files.certificate, certificate, false),
+        (&files.key, key, true),
+    ];
+    let readable = named.map(|(file, at, is_secret)| {
+        let file = At {
+            value: file.clone(),
+            at: at.clone(),
+        };
+        readable(&file, is_secret, report).is_some()
+    });
+    if readable != [true, true] {
+        return false;
+    }
+    match Tls::load(files) {
+        Err(error) => {
+            report.error(certificate, error.to_string());
+            false
+        }
+        Ok(tls) => {
+            let ends_at = tls.ends_at();
+            if let Some(said) = ends_at.and_then(|at| ending(at, Timestamp::now())) {
+                report.warn(certificate, format!("this certificate {said}: renew it"));
             }
+            true
         }
     }
-    Some(files)
+}
+
+/// The address under `key`.
+pub(super) fn address(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    key: &'static str,
+) -> Option<At<SocketAddr>> {
+    let given = section.text_of(report, key, Kind::Address)?;
+    let parsed = given.value.parse().ok();
+    if parsed.is_none() {
+        let example = section.example(key);
+        let what = format!("`{}` is no address with a port", given.value);
+        report.error(
+            &given.at,
+            format!("{what}; write for example {key} = {example}"),
+        );
+    }
+    parsed.map(|value| At {
+        value,
+        at: given.at,
+    })
 }

@@ -49,6 +49,11 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// A report of the same file for what may have to be said otherwise.
+    pub(super) fn aside(&self) -> Self {
+        Self::new(self.text, &self.folder)
+    }
+
     pub(super) fn error(&mut self, at: &Range<usize>, what: impl Into<String>) {
         self.add(at, what.into(), false);
     }
@@ -57,11 +62,17 @@ impl<'a> Report<'a> {
         self.add(at, what.into(), true);
     }
 
+    /// The line a place is in, from 1.
+    pub(super) fn line_of(&self, at: &Range<usize>) -> usize {
+        let before = &self.text[..at.start.min(self.text.len())];
+        before.matches('\n').count() + 1
+    }
+
     fn add(&mut self, at: &Range<usize>, what: String, is_warning: bool) {
         let before = &self.text[..at.start.min(self.text.len())];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         self.problems.push(Problem {
-            line: before.matches('\n').count() + 1,
+            line: self.line_of(at),
             column: before[line_start..].chars().count() + 1,
             is_warning,
             what,
@@ -115,6 +126,11 @@ impl<'t> Section<'t> {
     /// Whether a key or section of this name stands in it.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))
+    }
+
+    /// How a setting of it is written, for example.
+    pub(super) fn example(&self, key: &str) -> &'static str {
+        settings::find(self.name, key).example
     }
 
     fn value(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
@@ -181,6 +197,12 @@ impl<'t> Section<'t> {
         report: &mut Report<'_>,
         key: &'static str,
     ) -> Option<At<String>> {
+        self.demand(report, key);
+        self.text(report, key)
+    }
+
+    /// Says so where a setting that must be given is not.
+    pub(super) fn demand(&mut self, report: &mut Report<'_>, key: &'static str) {
         let is_there = self.value(key).is_some();
         if !is_there {
             let example = settings::find(self.name, key).example;
@@ -190,7 +212,6 @@ impl<'t> Section<'t> {
                 format!("this {name} has no `{key}`; write for example {key} = {example}"),
             );
         }
-        self.text(report, key)
     }
 
     pub(super) fn path(
@@ -282,14 +303,62 @@ impl<'t> Section<'t> {
         if given.value >= least {
             return Some(given);
         }
+        let least = match least.subsec_millis() {
+            0 => format!("{}s", least.as_secs()),
+            _ => format!("{}ms", least.as_millis()),
+        };
         report.error(
             &given.at,
-            format!(
-                "`{key}` is too short to mean anything; write at least \"{}s\"",
-                least.as_secs()
-            ),
+            format!("`{key}` is too short to mean anything; write at least \"{least}\""),
         );
         None
+    }
+
+    /// The same, or what holds without it.
+    pub(super) fn time(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        least: Duration,
+        default: Duration,
+    ) -> Duration {
+        let given = self.duration_of(report, key, least);
+        given.map_or(default, |at| at.value)
+    }
+
+    /// A number, or what holds without it.
+    pub(super) fn count<T: TryFrom<i64>>(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        within: std::ops::RangeInclusive<i64>,
+        default: T,
+    ) -> T {
+        let given = self.number(report, key, within);
+        let given = given.and_then(|at| T::try_from(at.value).ok());
+        given.unwrap_or(default)
+    }
+
+    /// How many bytes: `512MiB`.
+    pub(super) fn size(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        within: std::ops::RangeInclusive<u64>,
+    ) -> Option<At<u64>> {
+        self.of_kind(report, key, Kind::Size, |value| {
+            let text = value.as_str().ok_or("is not a text")?;
+            let bytes = size(text)?;
+            if within.contains(&bytes) {
+                Ok(bytes)
+            } else {
+                Err(format!(
+                    "is {text}, and must be between {} and {} bytes",
+                    within.start(),
+                    within.end()
+                ))
+            }
+        })
     }
 
     pub(super) fn list(&mut self, report: &mut Report<'_>, key: &'static str) -> Vec<At<String>> {
@@ -433,6 +502,20 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .to_duration(relative)
         .map_err(|_| format!("`{text}` has months or years, which have no fixed length"))?;
     Duration::try_from(signed).map_err(|_| format!("`{text}` is negative"))
+}
+
+/// The units a size is written with. Those of a thousand are not among them: what is
+/// bounded by them here is memory, which is counted in the others.
+const UNITS: [(&str, u32); 5] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("B", 0)];
+
+/// How many bytes: `64KiB`, `512MiB`, `2GiB`.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let bytes = UNITS.iter().find_map(|(unit, shift)| {
+        let number = text.strip_suffix(unit)?.trim_end();
+        let number: u64 = number.parse().ok()?;
+        number.checked_mul(1 << shift)
+    });
+    bytes.ok_or_else(|| format!("`{text}` is no size: a whole number and B, KiB, MiB, GiB or TiB"))
 }
 
 /// How many letters differ (Levenshtein).

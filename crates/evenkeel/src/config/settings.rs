@@ -1,7 +1,9 @@
 //! Every setting: one table from which come what the reader accepts, the commented file
 //! of `evenkeel init`, and the reference page.
 
-use Kind::{Address, Duration, Folder, List, Map, Mode, Number, Secret, Table, Text, Time, YesNo};
+use Kind::{
+    Address, Duration, Folder, List, Map, Mode, Number, Secret, Size, Table, Text, Time, YesNo,
+};
 
 /// What a setting holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub enum Kind {
     Duration,
     /// `"06:00"`.
     Time,
+    /// `"512MiB"`.
+    Size,
     /// `"127.0.0.1:8080"`.
     Address,
     /// A file or folder; relative to the configuration's own folder.
@@ -164,6 +168,30 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "[heartbeat]",
         about: "A job or program elsewhere that says by itself that it is alive, by asking for a URL. `evenkeel heartbeats` prints the URLs. Clients can make others through the API.",
+    },
+    Section {
+        name: "edge",
+        about: "The reverse proxy in front of the service, `evenkeel edge`: a process of its own, which serves on when `evenkeel serve` is down. Off unless it listens somewhere.",
+    },
+    Section {
+        name: "[edge.listener]",
+        about: "A further place where clients come, or one with a certificate.",
+    },
+    Section {
+        name: "[pool]",
+        about: "Instances of the service that do the same: any of them can take any request of its routes.",
+    },
+    Section {
+        name: "[pool.instance]",
+        about: "One process of the service: where it answers, which process it is, and how it is restarted.",
+    },
+    Section {
+        name: "[route]",
+        about: "Which requests go to which pool. Of those that fit, an exact host wins over a pattern over none, then the longer path, then the one with methods.",
+    },
+    Section {
+        name: "[volume]",
+        about: "A file system that is watched, so that it is told before it is full.",
     },
 ];
 
@@ -421,6 +449,104 @@ settings! {
         "description" Text "-" "\"Dumps the database to the other site\"" "What it is for, and what to do when it is missing.";
         "manual_resume" YesNo "false" "true" "Once paused, it stays so until somebody resumes it, whatever it pings.";
         "post_only" YesNo "false" "true" "Only `POST` counts: link previews and scanners send `GET`.";
+    }
+    "edge" {
+        "listen" Address "-" "\"0.0.0.0:80\"" "Where it listens without TLS; [[edge.listener]] for more, or for TLS. Port 0 takes a free one.";
+        "trusted" List "[]" "[\"10.0.0.0/8\", \"::1\"]" "Peers in front of it whose `Forwarded` and `X-Forwarded-*` headers are believed.";
+        "tenant" List "[]" "[\"header:x-tenant\", \"cookie:tenant\", \"host:0\", \"path:0\"]" "By what a request's tenant is known, the first that is there: a header, a cookie, a label of the host or a segment of the path, counted from 0. Only a hash of it is kept.";
+        "session" List "[]" "[\"cookie:session\"]" "By what a user's session is known, in the same words.";
+        "access_log" Folder "-" "\"access.log\"" "A file with one JSON object for each logged request; `-` for standard output.";
+        "access_log_sample" Number "100" "1" "One of so many requests that went well is logged; the others always are.";
+        "connections_max" Number "20000" "100000" "Client connections at once; more are told so and closed.";
+        "connections_per_address_max" Number "2000" "500" "Client connections of one address at once; trusted peers are not bounded by it.";
+        "head_max" Size "\"32KiB\"" "\"64KiB\"" "The largest head of a request or an answer.";
+        "headers_max" Number "128" "200" "Header fields of a head.";
+        "head_timeout" Duration "\"10s\"" "\"5s\"" "How long a request's head may take from its first byte.";
+        "keep_alive" Duration "\"75s\"" "\"2m\"" "How long a client's connection may be idle between two requests.";
+        "handshake_timeout" Duration "\"10s\"" "\"5s\"" "How long a TLS handshake may take.";
+        "streams_max" Number "100" "200" "Requests at once on one HTTP/2 connection.";
+        "tenants_told" Number "20" "50" "Tenants that are counted one by one, the busiest; the rest is summed.";
+        "tenants_known" Number "20000" "100000" "Tenants that are told apart at all; the longest idle is forgotten.";
+        "shutdown_max" Duration "\"30s\"" "\"5m\"" "When it is stopped or replaced, requests under way may take this long to end.";
+        "listener" Table "-" "" "Further places where clients come.";
+    }
+    "[edge.listener]" {
+        "address" Address "" "\"0.0.0.0:443\"" "Where it listens.";
+        "certificate_file" Folder "-" "\"app.pem\"" "The certificate and those between it and the authority (PEM): then it speaks TLS. Read again when it changes, and on SIGHUP.";
+        "key_file" Folder "-" "\"app-key.pem\"" "The certificate's key (PEM, without a password).";
+        "more_certificates" Map "{}" "{ \"other.pem\" = \"other-key.pem\" }" "Further certificates with their keys, for other names: the one that fits the name the client asks for is used.";
+        "acme_domains" List "[]" "[\"app.example.com\"]" "Names for which an authority is asked for a certificate, instead of files.";
+        "acme_directory" Text "\"https://acme-v02.api.letsencrypt.org/directory\"" "\"https://acme.example.com/directory\"" "The authority's ACME directory.";
+        "acme_contact" Text "-" "\"ops@example.com\"" "Whom the authority may write to.";
+        "acme_ca_file" Folder "-" "\"acme-ca.pem\"" "The certificate (PEM) by which an authority of your own is believed.";
+        "proxy_protocol" YesNo "false" "true" "Trusted peers begin every connection with a PROXY header (version 1 or 2).";
+        "redirect_to_https" YesNo "false" "true" "Every request is sent on to https:// with the same host and path.";
+    }
+    "[pool]" {
+        "id" Text "" "\"web\"" "Its name, in commands and in the journal.";
+        "check" Text "-" "\"/health\"" "The path each instance is asked for: 2xx and 3xx are well. Without it, only customers' requests tell.";
+        "check_host" Text "-" "\"app.example.com\"" "The `Host` it is asked with; else the first host of the pool's routes, or `localhost`.";
+        "check_interval" Duration "\"1s\"" "\"5s\"" "How often.";
+        "check_timeout" Duration "\"2s\"" "\"1s\"" "How long an answer may take.";
+        "check_rise" Number "2" "3" "Good answers in a row until it gets requests.";
+        "check_fall" Number "3" "2" "Bad answers in a row until it gets none.";
+        "slow_start" Duration "\"10s\"" "\"30s\"" "How long the share of an instance grows after it came back.";
+        "drain_max" Duration "\"30s\"" "\"5m\"" "Requests under way at a draining instance may take this long to end.";
+        "sticky_cookie" Text "-" "\"evenkeel_web\"" "A cookie of the edge's own that keeps a user's session at its instance; it moves when the instance drains.";
+        "outlier_failures" Number "5" "10" "Failed requests in a row after which an instance rests.";
+        "outlier_rest" Duration "\"30s\"" "\"10s\"" "How long; doubled for each further time in a row.";
+        "outlier_rest_max" Duration "\"5m\"" "\"10m\"" "The longest rest.";
+        "panic_pct" Number "50" "34" "Where less than this share of the instances would be left, percent, all are used: the fault is not theirs alone.";
+        "adaptive" YesNo "true" "false" "Whether the number of requests at once follows what the pool can carry; else `concurrency_max` holds.";
+        "concurrency_min" Number "4" "8" "Never fewer requests at once.";
+        "concurrency_max" Number "1000" "200" "Never more requests at once.";
+        "concurrency_initial" Number "32" "64" "How many at the start.";
+        "tenant_pct" Number "50" "25" "The most places one tenant may hold while others wait, percent.";
+        "session_max" Number "12" "20" "The most requests of one user's session at once.";
+        "queue_timeout" Duration "\"5s\"" "\"2s\"" "How long a request may wait for a place.";
+        "queue_max" Number "1000" "200" "The most requests that wait.";
+        "queue_tenant_max" Number "200" "50" "The most of one tenant that wait.";
+        "retries" Number "2" "1" "How often a request is tried at another instance, where it cannot have had an effect.";
+        "retry_budget_pct" Number "20" "10" "Retries for each hundred requests.";
+        "retry_min_per_s" Number "10" "5" "Retries a second that are always allowed.";
+        "hold_timeout" Duration "\"30s\"" "\"60s\"" "The longest a request waits while the pool is held.";
+        "hold_max" Number "2000" "500" "The most requests that are held.";
+        "hold_tenant_max" Number "200" "50" "The most of one tenant.";
+        "hold_body_max" Size "\"64KiB\"" "\"1MiB\"" "How much of a held request's body is read ahead; the rest stays with the client.";
+        "release_per_s" Number "200" "50" "How many go on in a second when the hold ends.";
+        "connect_timeout" Duration "\"2s\"" "\"1s\"" "How long opening a connection to an instance may take.";
+        "idle_connections_max" Number "64" "16" "Idle connections to one instance that are kept.";
+        "idle_connection_max" Duration "\"4s\"" "\"60s\"" "An idle connection is closed after this time; it has to be less than the instance's own (Node.js: 5s).";
+        "quiet" Text "-" "\"02:00-04:00\"" "When little is done: instances that have to be recycled rather are then.";
+        "time_zone" Text "\"UTC\"" "\"Europe/Berlin\"" "The zone of `quiet`.";
+        "instance" Table "-" "" "Its instances.";
+    }
+    "[pool.instance]" {
+        "id" Text "" "\"web-1\"" "Its name; no other instance has it.";
+        "address" Address "" "\"127.0.0.1:9001\"" "Where it answers. An address, not a name, so that it cannot lead elsewhere.";
+        "unit" Text "-" "\"web@1.service\"" "Its systemd unit: which process it is, and how it is restarted where nothing else is said.";
+        "pid_file" Folder "-" "\"/run/web-1.pid\"" "A file with its process id, where it has no unit.";
+        "metrics" Text "-" "\"http://127.0.0.1:9001/metrics\"" "Where it tells its own metrics: its heap, and its memory where it runs on another host.";
+        "memory_limit" Size "-" "\"512MiB\"" "What its memory is bounded by, where that is not its cgroup's.";
+        "recycle_command" List "-" "[\"systemctl\", \"restart\", \"web@1\"]" "What restarts it; no shell.";
+        "recycle_hook" Text "-" "\"http://127.0.0.1:9001/restart\"" "An address that restarts it when it gets a POST.";
+    }
+    "[route]" {
+        "id" Text "" "\"documents\"" "Its name, in figures and in the journal.";
+        "component" Text "-" "\"login\"" "The function customers see that it belongs to: switched off together, told together.";
+        "hosts" List "[]" "[\"app.example.com\", \"*.example.com\"]" "Hosts, lower case, without port; all where none is named.";
+        "paths" List "[]" "[\"/documents\", \"/login$\", \"/*/export\"]" "Paths: each is it and everything below; with `$` exactly it; `*` is one whole segment. All where none is named.";
+        "methods" List "[]" "[\"GET\", \"HEAD\"]" "Methods; all where none is named.";
+        "pool" Text "" "\"web\"" "Where its requests go.";
+        "criticality" Text "\"normal\"" "\"sheddable\"" "What is turned away first when it is too much: `sheddable`, then `normal`, last `critical`.";
+        "concurrency_max" Number "-" "20" "The most of its requests at once.";
+        "timeout" Duration "\"60s\"" "\"30s\"" "How long the service may take to begin its answer.";
+        "idle_timeout" Duration "\"5m\"" "\"1h\"" "The longest pause within a body, an event stream or a WebSocket.";
+        "body_max" Size "\"10MiB\"" "\"100MiB\"" "The largest body of a request.";
+    }
+    "[volume]" {
+        "id" Text "" "\"database\"" "Its name, in findings and in the journal.";
+        "path" Folder "" "\"/var/lib/postgresql\"" "A folder on it.";
     }
 }
 
