@@ -9,7 +9,7 @@ use std::sync::Arc;
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::{Action, ActionKind, Outcome};
 use evenkeel_core::evidence::{EvidenceItem, EvidenceKind, KeptEvidence};
-use evenkeel_core::ids::{ActionId, JobId, RunId};
+use evenkeel_core::ids::{ActionId, InstanceId, JobId, PoolId, RunId};
 use tokio::sync::watch;
 
 use crate::outlet::Outlet;
@@ -103,6 +103,26 @@ pub trait EvidenceKeeper: Send + Sync {
         run: Option<&'a RunId>,
         texts: Vec<(EvidenceKind, String)>,
     ) -> BoxFuture<'a, Option<KeptEvidence>>;
+}
+
+/// What the edge does with one instance now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EdgeInstance {
+    /// The revision of the plan in force at the edge.
+    pub plan_revision: u64,
+    /// Whether it gets no new request, by plan.
+    pub draining: bool,
+    /// Requests under way at it.
+    pub under_way: u32,
+    /// How many others of its pool get their share, or a growing one.
+    pub others_in_use: u32,
+}
+
+/// What the edge sees, for those who act behind it.
+pub trait EdgeSight: Send + Sync {
+    /// The instance as the edge saw it within the last three seconds; `None` where nobody
+    /// knows, and then nothing may be done to it.
+    fn instance(&self, pool: &PoolId, instance: &InstanceId) -> Option<EdgeInstance>;
 }
 
 /// The tag a supervised run's database sessions carry in `application_name`

@@ -10,6 +10,7 @@ pub mod checks;
 pub mod evidence;
 pub mod guard;
 pub mod jobs;
+pub mod leaks;
 pub mod locks;
 pub mod outlet;
 pub mod readiness;

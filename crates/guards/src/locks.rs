@@ -39,7 +39,7 @@ use crate::guard::{
 };
 use crate::outlet::Outlet;
 use connection::Link;
-pub(crate) use connection::say;
+pub(crate) use connection::{ask, open, say};
 
 /// A guarded database, as the checked configuration names it.
 #[derive(Debug, Clone)]

@@ -103,6 +103,23 @@ impl Look {
             .collect()
     }
 
+    /// A process and everything below it, itself first; those that live.
+    pub fn tree(&self, root: ProcessId) -> Vec<ProcessId> {
+        let mut found = vec![root];
+        let mut at = 0;
+        while let Some(parent) = found.get(at) {
+            at += 1;
+            let children = self.children.get(&parent.pid).into_iter().flatten();
+            let living = children
+                .filter_map(|pid| self.stats.get(pid))
+                .filter(|stat| lives(stat))
+                .map(id);
+            let new: Vec<ProcessId> = living.filter(|id| !found.contains(id)).collect();
+            found.extend(new);
+        }
+        found
+    }
+
     /// Whether the run's supervisor is there.
     pub fn supervisor_lives(&self, meta: &Meta) -> bool {
         meta.boot == self.boot

@@ -38,7 +38,7 @@ impl Link {
 }
 
 /// Opens a connection with our own limits set before anything else is asked.
-pub(super) async fn open(spec: &DatabaseSpec) -> Result<Arc<Client>, String> {
+pub(crate) async fn open(spec: &DatabaseSpec) -> Result<Arc<Client>, String> {
     let mut config = spec.connect.clone();
     config
         .application_name("evenkeel")
@@ -59,7 +59,7 @@ pub(super) async fn open(spec: &DatabaseSpec) -> Result<Arc<Client>, String> {
 }
 
 /// Waits for an answer, but not for ever.
-pub(super) async fn ask<T>(
+pub(crate) async fn ask<T>(
     question: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, String> {
     match tokio::time::timeout(ASK_TIMEOUT, question).await {
