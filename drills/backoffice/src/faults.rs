@@ -16,6 +16,8 @@
 //! | `failing` | `["expenses"]`: this function answers 500 |
 //! | `vanished` | `["quotes"]`: 404, and gone from the menu, as if never shipped |
 //! | `leak_bytes_per_request` | every request keeps that much memory for ever |
+//! | `litter_bytes_per_request` | every request leaves that much behind, swept at `litter_bytes_max` |
+//! | `litter_bytes_max` | as a collector does: resident memory is a healthy sawtooth (64 MiB) |
 //! | `lock_session` | requests of one user wait for each other, in the database |
 //! | `heavy_query_rows` | every list first has the database count that many rows |
 //!
@@ -30,22 +32,49 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// The switches.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Switches {
     pub(crate) slow_ms: BTreeMap<String, u64>,
     pub(crate) failing: BTreeSet<String>,
     pub(crate) vanished: BTreeSet<String>,
     pub(crate) leak_bytes_per_request: usize,
+    pub(crate) litter_bytes_per_request: usize,
+    pub(crate) litter_bytes_max: usize,
     pub(crate) lock_session: bool,
     pub(crate) heavy_query_rows: i64,
 }
 
-/// The switches while serving, and what has leaked.
-#[derive(Debug, Default)]
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            slow_ms: BTreeMap::new(),
+            failing: BTreeSet::new(),
+            vanished: BTreeSet::new(),
+            leak_bytes_per_request: 0,
+            litter_bytes_per_request: 0,
+            // Above 32 MiB the allocator of glibc maps it by itself, and what is swept goes
+            // back to the system at once.
+            litter_bytes_max: 64 << 20,
+            lock_session: false,
+            heavy_query_rows: 0,
+        }
+    }
+}
+
+/// The switches while serving, what has leaked, and what waits to be swept.
+#[derive(Debug)]
 pub(crate) struct Faults {
     switches: RwLock<Switches>,
     leaked: Mutex<Vec<Vec<u8>>>,
+    litter: Mutex<Litter>,
+}
+
+/// A piece of memory that is filled from its start, and given back when it is full.
+#[derive(Debug, Default)]
+struct Litter {
+    memory: Vec<u8>,
+    filled: usize,
 }
 
 impl Faults {
@@ -53,6 +82,7 @@ impl Faults {
         Self {
             switches: RwLock::new(switches),
             leaked: Mutex::default(),
+            litter: Mutex::default(),
         }
     }
 
@@ -70,7 +100,18 @@ impl Faults {
             .unwrap_or_else(PoisonError::into_inner) = switches;
     }
 
-    pub(crate) fn leak(&self, bytes: usize) {
+    /// What every request does to memory.
+    pub(crate) fn fill(&self, switches: &Switches) {
+        if switches.litter_bytes_per_request > 0 {
+            self.litter
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .add(switches.litter_bytes_per_request, switches.litter_bytes_max);
+        }
+        self.leak(switches.leak_bytes_per_request);
+    }
+
+    fn leak(&self, bytes: usize) {
         if bytes > 0 {
             // Written, not only reserved: otherwise it costs address space alone.
             let kept = vec![0xa5; bytes];
@@ -79,6 +120,19 @@ impl Faults {
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(kept);
         }
+    }
+}
+
+impl Litter {
+    fn add(&mut self, bytes: usize, max: usize) {
+        if self.memory.len() != max || self.filled + bytes > max {
+            // Untouched pages of it are not resident.
+            self.memory = vec![0; max];
+            self.filled = 0;
+        }
+        let end = (self.filled + bytes).min(max);
+        self.memory[self.filled..end].fill(0xa5);
+        self.filled = end;
     }
 }
 

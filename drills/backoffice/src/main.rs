@@ -14,6 +14,7 @@ mod database;
 mod export;
 mod faults;
 mod functions;
+mod memory;
 mod money;
 mod password;
 mod runs;
@@ -27,6 +28,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpListener;
@@ -69,6 +71,18 @@ struct ServeArguments {
     /// Database connections.
     #[arg(long, default_value_t = 20)]
     pool: usize,
+    /// Requests that are worked on at once; more wait, first in, first out [default: all].
+    #[arg(long)]
+    workers: Option<usize>,
+    /// Where to write the process id.
+    #[arg(long)]
+    pid_file: Option<PathBuf>,
+    /// Time it takes to warm up before it listens, milliseconds.
+    #[arg(long, default_value_t = 0)]
+    warm_up_ms: u64,
+    /// Resident memory at which it takes no further connection, bytes.
+    #[arg(long)]
+    memory_limit: Option<u64>,
 }
 
 #[derive(Args)]
@@ -135,7 +149,14 @@ async fn serve(arguments: ServeArguments) -> Result<(), Box<dyn Error>> {
         pool: database::pool(arguments.pool)?,
         lock_pool: database::pool(arguments.pool)?,
         faults: Arc::new(Faults::new(switches)),
+        workers: Arc::new(web::Workers::new(arguments.workers)),
     };
+    if let Some(file) = &arguments.pid_file {
+        std::fs::write(file, format!("{}\n", std::process::id()))
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    }
+    // What it reads at start stays for as long as it lives, as in services everywhere.
+    let _caches = memory::warm_up(Duration::from_millis(arguments.warm_up_ms)).await;
     let listener = listen(&arguments.listen).await?;
     let mut out = std::io::stdout();
     let admin = match &arguments.admin {
@@ -148,7 +169,7 @@ async fn serve(arguments: ServeArguments) -> Result<(), Box<dyn Error>> {
     };
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
     out.flush()?;
-    Ok(web::serve(state, listener, admin).await?)
+    Ok(web::serve(state, listener, admin, arguments.memory_limit).await?)
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Box<dyn Error>> {

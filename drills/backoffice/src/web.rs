@@ -8,8 +8,11 @@ mod function;
 mod home;
 mod layout;
 mod login;
+mod metrics;
+mod workers;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -23,9 +26,10 @@ use deadpool_postgres::Pool;
 use tokio::net::TcpListener;
 
 pub(crate) use error::AppError;
+pub(crate) use workers::Workers;
 
 use crate::faults::{Faults, Switches};
-use crate::session;
+use crate::{memory, session};
 
 /// A form is a few fields; a scanned page's text is the longest.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -39,23 +43,52 @@ pub(crate) struct AppState {
     /// requests would wait for each other's second connection for ever.
     pub(crate) lock_pool: Pool,
     pub(crate) faults: Arc<Faults>,
+    pub(crate) workers: Arc<Workers>,
 }
 
-/// Serves until SIGTERM or Ctrl-C.
+/// Serves until SIGTERM or Ctrl-C; what is under way then ends. At its memory limit it lives
+/// on and serves nobody, see [`memory`].
 pub(crate) async fn serve(
     state: AppState,
     listener: TcpListener,
     admin: Option<TcpListener>,
+    memory_limit: Option<u64>,
 ) -> std::io::Result<()> {
     if let Some(admin) = admin {
         let router = admin_router(state.clone());
         tokio::spawn(async move { axum::serve(admin, router).await });
     }
-    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(asked_to_stop());
+    // Whoever connects after the last accept waits, as long as this is open.
+    let listener = listener.into_std()?;
+    let kept_open = listener.try_clone()?;
+    let full = Arc::new(AtomicBool::new(false));
+    let until = {
+        let full = full.clone();
+        async move {
+            tokio::select! {
+                () = asked_to_stop() => {}
+                () = memory::exhausted(memory_limit) => {
+                    tracing::error!("no memory for another connection");
+                    full.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    };
+    let serving = axum::serve(TcpListener::from_std(listener)?, router(state));
+    let serving = serving.with_graceful_shutdown(until);
+    let stop = async {
+        asked_to_stop().await;
+        tokio::time::sleep(STOP_GRACE).await;
+    };
     tokio::select! {
-        ended = async { serving.await } => ended,
-        () = async { asked_to_stop().await; tokio::time::sleep(STOP_GRACE).await } => Ok(()),
+        ended = async { serving.await } => ended?,
+        () = stop => return Ok(()),
     }
+    if full.load(Ordering::Relaxed) {
+        asked_to_stop().await;
+    }
+    drop(kept_open);
+    Ok(())
 }
 
 fn router(state: AppState) -> Router {
@@ -71,8 +104,10 @@ fn router(state: AppState) -> Router {
         )
         .route("/{function}/{id}/delete", post(function::delete))
         .layer(middleware::from_fn_with_state(state.clone(), afflict))
-        // Outside the faults: whether the process serves at all.
+        // Outside the faults and without a worker: whether the process serves at all.
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics::show))
         .route("/style.css", get(style))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(|| async { AppError::NotFound })
@@ -105,7 +140,8 @@ async fn afflict(
     next: Next,
 ) -> Result<Response, AppError> {
     let faults = state.faults.now();
-    state.faults.leak(faults.leak_bytes_per_request);
+    let _worker = state.workers.take().await;
+    state.faults.fill(&faults);
     if !faults.lock_session {
         return Ok(next.run(request).await);
     }
