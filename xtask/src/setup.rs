@@ -70,6 +70,12 @@ const NEEDS: &[Need] = &[
         missing: ssh_missing,
     },
     Need {
+        what: "HAProxy",
+        why: "the peer in the drills slow-leak and noisy-tenant",
+        packages: &["haproxy"],
+        missing: || missing_program("haproxy"),
+    },
+    Need {
         what: "Node 18 or newer, with npm",
         why: "browser tests",
         packages: &["nodejs", "npm"],

@@ -136,6 +136,17 @@ impl Browser {
         }
     }
 
+    /// All cookies, as they are sent.
+    #[must_use]
+    pub fn cookie(&self) -> String {
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        cookies.join("; ")
+    }
+
     /// Presses the log out button of `page`.
     pub async fn log_out(&mut self, page: &Page) -> Result<Page, BrowserError> {
         let csrf = page.hidden_field("csrf").unwrap_or_default();
@@ -156,12 +167,7 @@ impl Browser {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         if !self.cookies.is_empty() {
-            let cookies: Vec<String> = self
-                .cookies
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            request = request.header(COOKIE, cookies.join("; "));
+            request = request.header(COOKIE, self.cookie());
         }
         let request = request
             .body(Full::new(body))

@@ -5,12 +5,19 @@
 //! its own clients; what Evenkeel says of itself is compared with them, never taken for
 //! them. Limits hold for the arm with Evenkeel; the other arms show what they show.
 
+mod account;
 pub mod demo;
+mod front_ends;
+mod fronted;
+mod haproxy;
 pub mod hung_export;
 mod keeper;
+pub mod noisy_tenant;
 mod outside;
 mod peers;
 mod scene;
+mod service;
+pub mod slow_leak;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,12 +27,26 @@ use std::time::Instant;
 use serde::Serialize;
 
 /// Every drill.
-pub const DRILLS: &[Drill] = &[Drill {
-    name: "hung-export",
-    about: "A nightly export hangs without ending and keeps the rows that login updates.",
-    limits: hung_export::LIMITS,
-    replay: |options| Box::pin(hung_export::replay(options)),
-}];
+pub const DRILLS: &[Drill] = &[
+    Drill {
+        name: "hung-export",
+        about: "A nightly export hangs without ending and keeps the rows that login updates.",
+        limits: hung_export::LIMITS,
+        replay: |options| Box::pin(hung_export::replay(options)),
+    },
+    Drill {
+        name: "slow-leak",
+        about: "Two front ends leak, and would both stop taking connections on the busiest day.",
+        limits: slow_leak::LIMITS,
+        replay: |options| Box::pin(slow_leak::replay(options)),
+    },
+    Drill {
+        name: "noisy-tenant",
+        about: "One of 50 tenants sends 20 times its share, half of it to a slow function.",
+        limits: noisy_tenant::LIMITS,
+        replay: |options| Box::pin(noisy_tenant::replay(options)),
+    },
+];
 
 /// A future of a replay.
 pub type Replaying<'a> = Pin<Box<dyn Future<Output = Result<Replay, String>> + 'a>>;
@@ -173,6 +194,18 @@ impl Replay {
             timeline,
         }
     }
+}
+
+/// Judges a drill by its name.
+fn finished(
+    name: &str,
+    options: &Options,
+    figures: BTreeMap<String, f64>,
+    timeline: Timeline,
+) -> Result<Replay, String> {
+    let drill = DRILLS.iter().find(|drill| drill.name == name);
+    let drill = drill.ok_or("the drill is not in its table")?;
+    Ok(Replay::judged(drill, options, figures, timeline.finish()))
 }
 
 /// What happens, with when; said aloud where somebody listens.

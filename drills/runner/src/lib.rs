@@ -21,5 +21,6 @@ pub mod process;
 pub mod proxy;
 pub mod say;
 mod scratch;
+pub mod traffic;
 
 pub use scratch::Scratch;

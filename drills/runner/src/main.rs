@@ -27,6 +27,10 @@ struct Arguments {
 enum Command {
     /// A nightly export hangs without ending and keeps the rows that login updates.
     HungExport(DrillArguments),
+    /// Two front ends leak, and would both stop taking connections on the busiest day.
+    SlowLeak(DrillArguments),
+    /// One of 50 tenants sends 20 times its share, half of it to a slow function.
+    NoisyTenant(DrillArguments),
     /// Every drill there is.
     All(DrillArguments),
     /// The hung export with Evenkeel, told while it happens; stays up until Ctrl-C.
@@ -105,19 +109,19 @@ async fn main() -> ExitCode {
 
 async fn dispatch(command: Command) -> Result<ExitCode, String> {
     match command {
-        Command::HungExport(arguments) => {
-            let drills: Vec<&Drill> = DRILLS
-                .iter()
-                .filter(|drill| drill.name == "hung-export")
-                .collect();
-            run(&drills, &arguments).await
-        }
+        Command::HungExport(arguments) => run(&named("hung-export"), &arguments).await,
+        Command::SlowLeak(arguments) => run(&named("slow-leak"), &arguments).await,
+        Command::NoisyTenant(arguments) => run(&named("noisy-tenant"), &arguments).await,
         Command::All(arguments) => run(&DRILLS.iter().collect::<Vec<_>>(), &arguments).await,
         Command::Demo { seed, seconds } => {
             demo::demo(seed, seconds).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Parts { stall_next } => parts(stall_next).await,
     }
+}
+
+fn named(name: &str) -> Vec<&'static Drill> {
+    DRILLS.iter().filter(|drill| drill.name == name).collect()
 }
 
 async fn run(drills: &[&Drill], arguments: &DrillArguments) -> Result<ExitCode, String> {

@@ -41,7 +41,7 @@ pub async fn demo(seed: u64, seconds: Option<u64>) -> Result<(), String> {
         patience: Duration::from_secs(10),
         under_way_max: 400,
     });
-    let operator = keeper.let_in(&scene, "operator").await?;
+    let operator = keeper.let_in(&scene.folder, "operator").await?;
     let user = scene.users.first().ok_or("the back office has no users")?;
     aloud(&format!(
         "\n  back office         http://{}/   (log in as {} with the password {})\n\

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::keeper::{EXPORT, Keeper, Told};
 use super::outside::{PageReader, Receiver, says_harm};
 use super::scene::Scene;
-use super::{Arm, DRILLS, Limit, Moment, Options, Replay, Timeline, peers};
+use super::{Arm, Limit, Options, Replay, Timeline, account, peers};
 use crate::load::{Load, Plan, Sample};
 use crate::process::Process;
 
@@ -83,11 +83,7 @@ pub(super) async fn replay(options: &Options) -> Result<Replay, String> {
     let outage = Outage::begin(&scene, options, &Pace::of(options), &mut timeline).await?;
     let seen = outage.watch(&mut timeline).await?;
     let figures = seen.figures(&scene, &mut timeline).await?;
-    let drill = DRILLS
-        .iter()
-        .find(|drill| drill.name == "hung-export")
-        .ok_or("the drill is not in its table")?;
-    Ok(Replay::judged(drill, options, figures, timeline.finish()))
+    super::finished("hung-export", options, figures, timeline)
 }
 
 /// The outage going on.
@@ -355,30 +351,12 @@ impl Seen {
                 "evidence_names_cause",
                 f64::from(u8::from(evidence.names_cause)),
             );
-            for moment in account(&helpers.keeper, self.began).await? {
+            for moment in account::told(&helpers.keeper, self.began).await? {
                 timeline.at(moment.at_ms, moment.what);
             }
         }
-        // Last: it stops Evenkeel, so that the recording is whole.
         if let Some(helpers) = self.helpers {
-            let replayed = helpers.keeper.replay().await?;
-            for name in [
-                "replay_steps_count",
-                "replay_observations_count",
-                "replay_decisions_compared_count",
-                "replay_decisions_differ_count",
-                "replay_decisions_not_comparable_count",
-                "replay_steps_missing_count",
-            ] {
-                let figure = replayed[name].as_f64();
-                put(
-                    name,
-                    figure.ok_or_else(|| format!("evenkeel replay tells no {name}"))?,
-                );
-            }
-            for difference in replayed["differences"].as_array().into_iter().flatten() {
-                timeline.now(format!("decided otherwise in replay: {difference}"));
-            }
+            account::replay(helpers.keeper, &mut put, timeline).await?;
         }
         Ok(figures)
     }
@@ -439,41 +417,4 @@ async fn evidence(keeper: &Keeper) -> Result<Evidence, String> {
         items,
         names_cause: command && session,
     })
-}
-
-/// What Evenkeel says it did: for the timeline, to be held against what was seen.
-async fn account(keeper: &Keeper, began: Instant) -> Result<Vec<Moment>, String> {
-    let entries = keeper.json(&["journal", "tail", "-n", "200"]).await?;
-    let began_at = jiff::Timestamp::now()
-        - jiff::SignedDuration::try_from(began.elapsed()).map_err(|e| e.to_string())?;
-    let told = [
-        "finding_opened",
-        "incident_opened",
-        "action_requested",
-        "action_ended",
-        "action_withheld",
-        "action_proven",
-        "action_unproven",
-        "run_ended",
-    ];
-    let mut moments = Vec::new();
-    for entry in entries.as_array().into_iter().flatten() {
-        let (Some(kind), Some(sentence), Some(at)) = (
-            entry["kind"].as_str(),
-            entry["sentence"].as_str(),
-            entry["at"]
-                .as_str()
-                .and_then(|at| at.parse::<jiff::Timestamp>().ok()),
-        ) else {
-            continue;
-        };
-        if told.contains(&kind) && at >= began_at {
-            let at_ms = at.duration_since(began_at).as_millis();
-            moments.push(Moment {
-                at_ms: u64::try_from(at_ms).unwrap_or_default(),
-                what: format!("Evenkeel: {sentence}"),
-            });
-        }
-    }
-    Ok(moments)
 }

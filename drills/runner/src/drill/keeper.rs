@@ -11,11 +11,15 @@ use serde_json::Value;
 
 use super::outside::chain;
 use super::scene::{DATABASE, DELIVERED, Scene, WATCHER, sibling};
+use crate::Scratch;
 use crate::ftp::FtpServer;
 use crate::process::Process;
 
 /// How long `serve` may take to answer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Its configuration, in the drill's folder.
+const CONFIGURATION: &str = "evenkeel.toml";
 
 /// The job under guard.
 pub(super) const EXPORT: &str = "payroll-export";
@@ -38,8 +42,6 @@ pub(super) struct Told {
 
 impl Keeper {
     pub(super) async fn start(scene: &Scene, told: &Told) -> Result<Self, String> {
-        let program = sibling("evenkeel")?;
-        let config = scene.folder.join("evenkeel.toml");
         let password = scene.folder.join("ftp-password");
         std::fs::write(&password, FtpServer::PASSWORD).map_err(|error| chain(&error))?;
         private(&password)?;
@@ -47,10 +49,17 @@ impl Keeper {
         let password = scene.folder.join("check-password");
         std::fs::write(&password, &user.password).map_err(|error| chain(&error))?;
         private(&password)?;
-        std::fs::write(&config, configuration(scene, told)?).map_err(|error| chain(&error))?;
+        Self::start_with(&scene.folder, &configuration(scene, told)?).await
+    }
+
+    /// Starts it with a configuration of its own.
+    pub(super) async fn start_with(folder: &Scratch, configuration: &str) -> Result<Self, String> {
+        let program = sibling("evenkeel")?;
+        let config = folder.join(CONFIGURATION);
+        std::fs::write(&config, configuration).map_err(|error| chain(&error))?;
         let mut command = Command::new(&program);
         command.arg("--config").arg(&config).arg("serve");
-        let process = Process::start("evenkeel", command, scene.logs())
+        let process = Process::start("evenkeel", command, folder.path())
             .map_err(|error| chain(&error))?
             .stopped_by(Signal::TERM, Duration::from_secs(10));
         let page = address(&process, "public page: http://").await?;
@@ -65,9 +74,9 @@ impl Keeper {
     }
 
     /// Lets an operator in to the console; the password.
-    pub(super) async fn let_in(&self, scene: &Scene, name: &str) -> Result<String, String> {
+    pub(super) async fn let_in(&self, folder: &Scratch, name: &str) -> Result<String, String> {
         let password = format!("even-keel-{:06}", fastrand::u32(..1_000_000));
-        let file = scene.folder.join("operator-password");
+        let file = folder.join("operator-password");
         std::fs::write(&file, &password).map_err(|error| chain(&error))?;
         private(&file)?;
         let file = file.to_string_lossy();
@@ -140,6 +149,11 @@ impl Keeper {
             .args(["run", "--job", name, "--"])
             .args(words);
         Process::start(name, command, scene.logs()).map_err(|error| chain(&error))
+    }
+
+    /// Its configuration.
+    pub(super) fn config(&self) -> &std::path::Path {
+        &self.config
     }
 
     /// Whether it still runs.

@@ -28,8 +28,60 @@ pub(super) const WATCHER: &str = "evenkeel";
 /// The delivered file.
 pub(super) const DELIVERED: &str = "payroll.csv";
 
+/// Businesses of the payroll bureau.
+const TENANTS: usize = 24;
+
 /// What the back office's export makes of a payslip.
 const LINES_PER_PAYSLIP: u32 = 24;
+
+/// A PostgreSQL with the books of invented businesses.
+pub(super) struct Books {
+    // In the order in which they end: the server before its folder.
+    pub(super) users: Vec<Login>,
+    pub(super) postgres: Postgres,
+    pub(super) folder: Scratch,
+}
+
+impl Books {
+    /// Starts it and has the back office fill it.
+    pub(super) async fn set_up(seed: u64, tenants: usize) -> Result<Self, String> {
+        let text = |error: &dyn std::error::Error| super::outside::chain(error);
+        let folder = Scratch::new("drill").map_err(|error| text(&error))?;
+        // A default PostgreSQL: nothing of it is tuned for the outage.
+        let settings = Settings::default().with("max_connections", 100);
+        let postgres = Postgres::start(settings).await;
+        let postgres = postgres.map_err(|error| text(&error))?;
+        postgres
+            .create(DATABASE)
+            .await
+            .map_err(|error| text(&error))?;
+        let users = folder.join("users.csv");
+        let (seed, tenants) = (seed.to_string(), tenants.to_string());
+        let arguments = ["seed", "--seed", &seed, "--tenants", &tenants, "--users"];
+        let mut command = backoffice(&postgres, &arguments)?;
+        command.arg(&users);
+        let mut seeding =
+            Process::start("seed", command, folder.path()).map_err(|error| text(&error))?;
+        let status = seeding.wait(PATIENCE).await.map_err(|error| text(&error))?;
+        if !status.success() {
+            return Err(format!(
+                "the back office was not seeded: {}",
+                seeding.tail()
+            ));
+        }
+        let users = std::fs::read_to_string(users).map_err(|error| text(&error))?;
+        Ok(Self {
+            users: Login::list(&users),
+            postgres,
+            folder,
+        })
+    }
+
+    /// A front end's or another command of the back office, on these books.
+    pub(super) fn command(&self, arguments: &[&str]) -> Result<Command, String> {
+        backoffice(&self.postgres, arguments)
+    }
+}
 
 pub(super) struct Scene {
     // In the order in which they end: clients before servers, folders last.
@@ -46,16 +98,13 @@ impl Scene {
     /// sets for its sessions.
     pub(super) async fn set_up(seed: u64, web: &[(&str, &str)]) -> Result<Self, String> {
         let text = |error: &dyn std::error::Error| super::outside::chain(error);
-        let folder = Scratch::new("drill").map_err(|error| text(&error))?;
-        // A default PostgreSQL: nothing of it is tuned for the outage.
-        let settings = Settings::default().with("max_connections", 100);
-        let (postgres, ftp) = tokio::join!(Postgres::start(settings), FtpServer::start(0));
-        let postgres = postgres.map_err(|error| text(&error))?;
+        let (books, ftp) = tokio::join!(Books::set_up(seed, TENANTS), FtpServer::start(0));
         let ftp = ftp.map_err(|error| text(&error))?;
-        postgres
-            .create(DATABASE)
-            .await
-            .map_err(|error| text(&error))?;
+        let Books {
+            users,
+            postgres,
+            folder,
+        } = books?;
         let admin = postgres
             .connect("postgres", DATABASE, "drill")
             .await
@@ -69,21 +118,6 @@ impl Scene {
             .batch_execute(&grants)
             .await
             .map_err(|error| text(&error))?;
-
-        let users = folder.join("users.csv");
-        let seed = seed.to_string();
-        let mut command = backoffice(&postgres, &["seed", "--seed", &seed, "--users"])?;
-        command.arg(&users);
-        let mut seeding =
-            Process::start("seed", command, folder.path()).map_err(|error| text(&error))?;
-        let status = seeding.wait(PATIENCE).await.map_err(|error| text(&error))?;
-        if !status.success() {
-            return Err(format!(
-                "the back office was not seeded: {}",
-                seeding.tail()
-            ));
-        }
-        let users = std::fs::read_to_string(users).map_err(|error| text(&error))?;
 
         let mut command = backoffice(&postgres, &["serve", "--listen", "127.0.0.1:0"])?;
         command.envs(web.iter().copied());
@@ -100,7 +134,7 @@ impl Scene {
         Ok(Self {
             _office: office,
             address,
-            users: Login::list(&users),
+            users,
             ftp,
             postgres,
             folder,

@@ -1,0 +1,91 @@
+//! Evenkeel in front of the service: `evenkeel edge` and `evenkeel serve`, two processes
+//! with one configuration, started the way a user starts them.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::net::TcpStream;
+
+use super::front_ends::free_address;
+use super::keeper::Keeper;
+use super::outside::{Receiver, chain};
+use super::scene::sibling;
+use super::service::Service;
+use crate::process::Process;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Both processes, and the receiver of pages to the operator.
+pub(super) struct Fronted {
+    // Clients of the edge end before it does.
+    pub(super) keeper: Keeper,
+    pub(super) receiver: Receiver,
+    edge: Process,
+    pub(super) address: SocketAddr,
+}
+
+impl Fronted {
+    /// Starts both with `pools` below what every drill has.
+    pub(super) async fn start(service: &Service, pools: &str) -> Result<Self, String> {
+        let address = free_address()?;
+        let receiver = Receiver::start().await?;
+        let folder = &service.books.folder;
+        let text = format!(
+            r#"
+data_dir = "evenkeel-data"
+
+[page]
+listen = "127.0.0.1:0"
+name = "Back office"
+
+[operator]
+listen = "127.0.0.1:0"
+
+[pager]
+url = "http://{}/page"
+
+# A drill is over before two quiet minutes are.
+[incidents]
+settle = "5s"
+
+[edge]
+listen = "{address}"
+tenant = ["host:0"]
+session = ["cookie:session"]
+{pools}"#,
+            receiver.address
+        );
+        let keeper = Keeper::start_with(folder, &text).await?;
+        let mut command = Command::new(sibling("evenkeel")?);
+        command.arg("--config").arg(keeper.config()).arg("edge");
+        let edge = Process::start("edge", command, folder.path())
+            .map_err(|error| chain(&error))?
+            .stopped_by(Signal::TERM, Duration::from_secs(5));
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while TcpStream::connect(address).await.is_err() {
+            if !edge.is_running() || tokio::time::Instant::now() > until {
+                return Err(format!("evenkeel edge does not come up: {}", edge.tail()));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(Self {
+            keeper,
+            receiver,
+            edge,
+            address,
+        })
+    }
+
+    /// Whether both still run; else what the one that ended said last.
+    pub(super) fn well(&self) -> Result<(), String> {
+        if !self.keeper.is_running() {
+            return Err(format!("evenkeel ended: {}", self.keeper.log_tail()));
+        }
+        if !self.edge.is_running() {
+            return Err(format!("evenkeel edge ended: {}", self.edge.tail()));
+        }
+        Ok(())
+    }
+}
