@@ -14,6 +14,7 @@
 //! nobody speaks to it.
 
 pub mod settings;
+pub mod traffic;
 
 mod client;
 mod clock;

@@ -1,0 +1,205 @@
+//! Requests of a pool wait while what is behind it is being moved: a database is promoted, a
+//! release is returned. Nobody sees an error; everybody sees a slow page.
+//!
+//! First in, first out. Bounded in time, in number, and for each tenant, so that a tenant
+//! with many clients does not take the room of the others; the bytes of bodies are bounded
+//! where they are read. When the hold ends, requests go on at a pace, and who comes
+//! meanwhile goes behind them: released all at once, they would be the next outage (in 2015
+//! only shutting all traffic off at the load balancer ended one). Each is given its moment
+//! when the hold ends and waits for it with its own timer, so that nothing has to run here
+//! in between. Whose moment would come after the longest wait is told so at once.
+//!
+//! A hold that begins again before all have gone on keeps them in their order.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::fair::Why;
+use super::identity::ByHash;
+use super::line::{Line, Waiters};
+use crate::settings::HoldBounds;
+
+pub(crate) struct Hold {
+    bounds: HoldBounds,
+    /// Whether anybody who comes has to look further.
+    busy: Cell<bool>,
+    state: RefCell<State>,
+}
+
+struct State {
+    holding: bool,
+    /// When the next one may go on, after a hold.
+    next: Option<Instant>,
+    /// When each may go on; `None` while it is held.
+    waiters: Waiters<Option<Instant>>,
+    line: Line,
+    by_tenant: ByHash<usize>,
+}
+
+/// A request that is held. Dropping it leaves the line.
+struct Held<'h> {
+    hold: &'h Hold,
+    tenant: u64,
+    node: u32,
+}
+
+/// Why a request was not held to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotHeld {
+    /// Too many are.
+    Full(Why),
+    /// The longest wait is over, or would be before it may go on.
+    TooLong,
+}
+
+impl Hold {
+    pub(crate) fn new(bounds: HoldBounds) -> Self {
+        let state = State {
+            holding: false,
+            next: None,
+            waiters: Waiters::new(),
+            line: Line::default(),
+            by_tenant: ByHash::default(),
+        };
+        Self {
+            bounds,
+            busy: Cell::new(false),
+            state: RefCell::new(state),
+        }
+    }
+
+    /// Whether a request has to go through [`Self::pass`].
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.get()
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.state.borrow().waiters.len()
+    }
+
+    /// Begins or ends the hold.
+    pub(crate) fn set(&self, holding: bool, now: Instant) {
+        let mut state = self.state.borrow_mut();
+        if state.holding == holding {
+            return;
+        }
+        state.holding = holding;
+        self.busy.set(true);
+        state.next = (!holding).then_some(now);
+        let mut woken = Vec::new();
+        let mut at = Some(state.line.head).filter(|_| !state.line.is_empty());
+        while let Some(node) = at {
+            let moment = (!holding).then(|| state.moment(now, self.bounds.release_per_s));
+            woken.extend(state.waiters.change(node, moment));
+            at = state.waiters.next(node);
+        }
+        drop(state);
+        woken.into_iter().for_each(|waker| waker.wake());
+    }
+
+    /// Waits until it may go on.
+    pub(crate) async fn pass(&self, tenant: u64) -> Result<(), NotHeld> {
+        let now = Instant::now();
+        let deadline = now + self.bounds.timeout;
+        let Some(held) = self.enter(tenant, now)? else {
+            return Ok(());
+        };
+        loop {
+            let moment = held.moment();
+            let now = Instant::now();
+            match moment {
+                Some(moment) if moment <= now => return Ok(()),
+                Some(moment) if moment > deadline => return Err(NotHeld::TooLong),
+                _ if now >= deadline => return Err(NotHeld::TooLong),
+                _ => {}
+            }
+            // Over or not, what is the case is looked at again above.
+            let _ = timeout_at(moment.unwrap_or(deadline), held.changed(moment)).await;
+        }
+    }
+
+    /// `None` where it need not wait.
+    fn enter(&self, tenant: u64, now: Instant) -> Result<Option<Held<'_>>, NotHeld> {
+        let mut state = self.state.borrow_mut();
+        if !state.holding && state.next.is_none_or(|next| next <= now) {
+            // Everyone who was held has had a moment before now.
+            state.next = None;
+            self.busy.set(false);
+            return Ok(None);
+        }
+        if state.waiters.len() >= self.bounds.count_max {
+            return Err(NotHeld::Full(Why::HoldFull));
+        }
+        let moment = match state.holding {
+            true => None,
+            false => Some(state.moment(now, self.bounds.release_per_s)),
+        };
+        let of_tenant = state.by_tenant.entry(tenant).or_default();
+        if *of_tenant >= self.bounds.tenant_max {
+            return Err(NotHeld::Full(Why::TenantQueueFull));
+        }
+        *of_tenant += 1;
+        let node = state.waiters.add(moment);
+        let State { waiters, line, .. } = &mut *state;
+        waiters.push(line, node);
+        Ok(Some(Held {
+            hold: self,
+            tenant,
+            node,
+        }))
+    }
+}
+
+impl State {
+    /// The moment of the next one to go on.
+    fn moment(&mut self, now: Instant, per_s: u32) -> Instant {
+        let moment = self.next.unwrap_or(now).max(now);
+        self.next = Some(moment + Duration::from_secs(1) / per_s.max(1));
+        moment
+    }
+}
+
+impl Held<'_> {
+    fn moment(&self) -> Option<Instant> {
+        *self.hold.state.borrow().waiters.state(self.node)
+    }
+
+    /// When its moment is another than `known`.
+    async fn changed(&self, known: Option<Instant>) {
+        std::future::poll_fn(|context| {
+            let mut state = self.hold.state.borrow_mut();
+            if *state.waiters.state(self.node) != known {
+                return std::task::Poll::Ready(());
+            }
+            let old = state.waiters.wake_with(self.node, context.waker().clone());
+            drop(state);
+            drop(old);
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut state = self.hold.state.borrow_mut();
+        let State {
+            waiters,
+            line,
+            by_tenant,
+            ..
+        } = &mut *state;
+        waiters.unlink(line, self.node);
+        let waker = waiters.remove(self.node).1;
+        if let Some(count) = by_tenant.get_mut(&self.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                by_tenant.remove(&self.tenant);
+            }
+        }
+        drop(state);
+        drop(waker);
+    }
+}
