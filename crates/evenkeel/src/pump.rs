@@ -85,6 +85,10 @@ pub struct Pace {
     /// The shortest time between a step and the next one that only time asks for: a
     /// timer that is always due must not become a busy loop.
     pub rest: Duration,
+    /// Pictures alone are stepped at the earliest so long after the step before, so that
+    /// what comes in a burst is decided in one. What comes after a silence is not held up;
+    /// facts, pings and orders are not either, but for those that come during that wait.
+    pub gather: Duration,
     /// How long an action may take, beyond the grace its task names.
     pub patience: Duration,
     /// The first wait after a failed append; doubled up to [`Pace::tick`].
@@ -103,6 +107,7 @@ impl Default for Pace {
         Self {
             tick: Duration::from_secs(5),
             rest: Duration::from_millis(20),
+            gather: Duration::from_millis(20),
             patience: Duration::from_secs(60),
             backoff: Duration::from_millis(100),
             snapshot_every: 5000,
@@ -151,6 +156,8 @@ pub struct Pump {
     /// Facts of a step that was lost with the state it was decided on; taken once more.
     carried: Vec<Observation>,
     last_now: Timestamp,
+    /// When the last step was made.
+    stepped: Instant,
     dropped_told: u64,
     meters: Arc<Meters>,
 }
@@ -220,6 +227,7 @@ impl Pump {
             last_ping: 0,
             carried: absence.into_iter().collect(),
             last_now: Timestamp::MIN,
+            stepped: Instant::now(),
             dropped_told: 0,
             meters: handle.meters.clone(),
         };
@@ -270,13 +278,15 @@ impl Pump {
         let room = BATCH_MAX.saturating_sub(inputs.len()).max(1);
         let carried = !inputs.is_empty();
         let next_turn = self.next_turn();
+        let gathered = self.stepped + self.pace.gather;
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => return None,
-            _ = std::future::ready(()), if carried => {}
-            count = self.queue.recv_many(&mut inputs, room) => {
-                debug_assert!(count > 0, "the pump holds a sender itself");
+            _ = stop.wait_for(|stop| *stop) => {
+                self.carried = inputs;
+                return None;
             }
+            _ = std::future::ready(()), if carried => {}
+            () = take(&mut self.queue, &mut inputs, room, gathered) => {}
             Some(order) = self.orders.recv() => placed.push(order),
             Some(ping) = self.pings.recv() => heard.push(ping),
             () = tokio::time::sleep_until(next_turn) => {}
@@ -334,6 +344,7 @@ impl Pump {
         let last_ping = self.state.record.last.ping;
         let events = step(&mut self.state, &self.policy, &inputs, now);
         let decided = Instant::now();
+        self.stepped = decided;
         self.meters.stepped(inputs.len(), decided - began);
         let trouble = |why: Option<&str>| self.publisher.tell_trouble(why);
         match self.store.append(&events, trouble, stop).await {
@@ -446,7 +457,7 @@ impl Pump {
     async fn finish(mut self, stop: &mut watch::Receiver<bool>) {
         let until = Instant::now() + self.pace.farewell;
         loop {
-            let mut inputs = Vec::new();
+            let mut inputs = std::mem::take(&mut self.carried);
             while let Ok(observation) = self.queue.try_recv() {
                 inputs.push(observation);
             }
@@ -467,6 +478,22 @@ impl Pump {
         self.hands.drop_all();
         self.store.close(self.publisher.record()).await;
         self.recorder.close().await;
+    }
+}
+
+/// Takes what is there, once there is something, and waits for more of it until `gathered`
+/// where it is nothing but pictures. What was taken is in `inputs` also where it is cut
+/// short.
+async fn take(
+    queue: &mut mpsc::Receiver<Observation>,
+    inputs: &mut Vec<Observation>,
+    room: usize,
+    gathered: Instant,
+) {
+    let count = queue.recv_many(inputs, room).await;
+    debug_assert!(count > 0, "the pump holds a sender itself");
+    if Instant::now() < gathered && count < room && !inputs.iter().any(is_fact) {
+        tokio::time::sleep_until(gathered).await;
     }
 }
 

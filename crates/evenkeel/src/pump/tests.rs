@@ -24,7 +24,8 @@ use evenkeel_journal::{
     AppendError, Cause, Draft, Entry, Head, Journal, MemoryJournal, OpenError, ReadError,
     RetainError, Retained, Retention, Revision, Snapshot, SnapshotError, Verification, codec,
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::orders::RefusalKind;
 use super::published::Published;
@@ -257,6 +258,7 @@ impl Running {
         let pace = Pace {
             tick: Duration::from_millis(100),
             rest: Duration::from_millis(1),
+            gather: Duration::from_millis(1),
             patience: Duration::from_millis(100),
             backoff: Duration::from_millis(5),
             snapshot_every: 4,
@@ -683,14 +685,44 @@ fn what_is_said_once_is_told_from_what_is_said_again() {
         seen,
     };
     assert!(super::is_fact(&observation(due())));
-    let run: RunId = "export-1".into();
-    let progress = evenkeel_core::observation::RunProgress {
-        run: run.clone(),
+    assert!(!super::is_fact(&observation(progress())));
+}
+
+fn progress() -> Seen {
+    Seen::RunProgress(evenkeel_core::observation::RunProgress {
+        run: "export-1".into(),
         cpu_ms: 0,
         io_bytes: 0,
         output_bytes: 0,
         reports: 0,
         processes: 1,
+    })
+}
+
+#[tokio::test]
+async fn pictures_shortly_after_a_step_wait_for_more_and_facts_do_not() {
+    let observation = |seen| Observation {
+        at: Timestamp::UNIX_EPOCH,
+        by: "test".into(),
+        seen,
     };
-    assert!(!super::is_fact(&observation(Seen::RunProgress(progress))));
+    let (sender, mut queue) = mpsc::channel(8);
+    let send = |seen| sender.try_send(observation(seen)).expect("there is room");
+    let mut inputs = Vec::new();
+    let later = Instant::now() + Duration::from_secs(3600);
+
+    send(progress());
+    let waits = super::take(&mut queue, &mut inputs, 8, later);
+    let cut_short = tokio::time::timeout(Duration::ZERO, waits).await;
+    assert!(cut_short.is_err());
+    assert_eq!(inputs.len(), 1, "what was taken is kept");
+
+    send(due());
+    super::take(&mut queue, &mut inputs, 8, later).await;
+    assert_eq!(inputs.len(), 2);
+
+    inputs.clear();
+    send(progress());
+    super::take(&mut queue, &mut inputs, 8, Instant::now()).await;
+    assert_eq!(inputs.len(), 1, "after a silence it is taken at once");
 }

@@ -4,6 +4,9 @@
 //! thousand checks do not fire at once, and a check keeps its place from start to start.
 //! The first round does not wait for that: it is spread over as much time as the checks
 //! need at [`FIRST_ROUND_EACH`], so that a few checks are all seen within a moment.
+//!
+//! Those that are due within the same moment begin together ([`beat`]): waking up for each
+//! one, here, in the pump and in the recorder, costs as much as making it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,11 +15,21 @@ use std::time::{Duration, Instant};
 /// The first round makes at most one check in this time.
 const FIRST_ROUND_EACH: Duration = Duration::from_millis(3);
 
+/// So many begin together where checks are many: more would wait for each other, and their
+/// times with them.
+const TOGETHER: f64 = 10.0;
+/// A check is moved by less than this share of its interval, ...
+const MOVED_SHARE: u32 = 50;
+/// ... and never by more than this, in milliseconds: a power of two, see [`beat`].
+const BEAT_MAX_MS: u64 = 256;
+
 /// What the timetable knows of one check.
 #[derive(Debug, Clone)]
 struct Entry {
     interval: Duration,
     phase: Duration,
+    /// Its usual times are multiples of this since the timetable began.
+    beat: Duration,
     /// When it is due next; none while it is being made.
     due: Option<Instant>,
     /// Raised whenever `due` changes: what the heap holds of before is old.
@@ -35,8 +48,12 @@ impl Timetable {
     /// A timetable of `checks`, each with its name and interval, that begins `now`.
     pub(super) fn new<'a>(
         now: Instant,
-        checks: impl ExactSizeIterator<Item = (&'a str, Duration)>,
+        checks: impl ExactSizeIterator<Item = (&'a str, Duration)> + Clone,
     ) -> Self {
+        let per_second: f64 = checks
+            .clone()
+            .map(|(_, interval)| 1.0 / interval.as_secs_f64().max(0.001))
+            .sum();
         let count = u32::try_from(checks.len()).unwrap_or(u32::MAX);
         let round = FIRST_ROUND_EACH * count;
         let mut this = Self {
@@ -50,6 +67,7 @@ impl Timetable {
             this.entries.push(Entry {
                 interval,
                 phase: interval.mul_f64(share),
+                beat: beat(interval, per_second),
                 due: None,
                 edition: 0,
             });
@@ -91,7 +109,8 @@ impl Timetable {
         }
     }
 
-    /// The check is due at its next usual time: its phase, at least half an interval on.
+    /// The check is due at its next usual time: the beat after its phase, at least half an
+    /// interval on.
     pub(super) fn set_usual(&mut self, check: usize, now: Instant) {
         let entry = &self.entries[check];
         let since = (now + entry.interval / 2).saturating_duration_since(self.began);
@@ -99,9 +118,26 @@ impl Timetable {
         let rounds = rounds.div_ceil(entry.interval.as_nanos());
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
         let usual = entry.interval.checked_mul(rounds);
-        let usual = usual.map(|since| self.began + since + entry.phase);
+        let usual = usual.map(|since| {
+            let (since, beat) = ((since + entry.phase).as_nanos(), entry.beat.as_nanos());
+            let since = u64::try_from(since.next_multiple_of(beat)).unwrap_or(u64::MAX);
+            self.began + Duration::from_nanos(since)
+        });
         self.set(check, usual.unwrap_or(now + self.entries[check].interval));
     }
+}
+
+/// The grid on which a check of `interval` lies, where `per_second` checks are made each
+/// second. A power of two in milliseconds, so that every time on a coarser grid is one on
+/// the finer ones, too.
+fn beat(interval: Duration, per_second: f64) -> Duration {
+    let full = Duration::try_from_secs_f64(TOGETHER / per_second).unwrap_or(Duration::MAX);
+    let most = full.min(interval / MOVED_SHARE).as_millis();
+    let mut beat = BEAT_MAX_MS;
+    while beat > 1 && u128::from(beat) > most {
+        beat /= 2;
+    }
+    Duration::from_millis(beat)
 }
 
 /// A share of 1 made of a name: the same at every start, spread evenly (FNV-1a, whose high
@@ -117,6 +153,8 @@ fn share(name: &str) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -158,6 +196,42 @@ mod tests {
             seen += 1;
         }
         assert_eq!(seen, 20);
+    }
+
+    #[test]
+    fn those_due_within_a_moment_begin_together_and_never_very_many() {
+        let now = Instant::now();
+        for (count, begins_max) in [(1_000, 118), (10_000, 1_876)] {
+            let mut table = table(now, count, 30 * SECOND);
+            let mut together = BTreeMap::<Instant, u32>::new();
+            for check in 0..count {
+                table.begin(check);
+                table.set_usual(check, now + 30 * SECOND);
+            }
+            while let Some((check, at)) = table.first() {
+                table.begin(check);
+                *together.entry(at).or_default() += 1;
+            }
+            assert!(together.len() <= begins_max, "{}", together.len());
+            assert!(together.values().all(|count| *count <= 25), "{together:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_of_a_short_interval_is_hardly_moved() {
+        let now = Instant::now();
+        let mut table = table(now, 1, SECOND);
+        let mut last = None;
+        for _ in 0..100 {
+            let (check, at) = table.first().expect("it is due");
+            table.begin(check);
+            table.set_usual(check, at);
+            if let Some(last) = last.replace(at).filter(|last| *last > now + SECOND) {
+                let between = at - last;
+                assert!(between >= SECOND - SECOND / MOVED_SHARE, "{between:?}");
+                assert!(between <= SECOND + SECOND / MOVED_SHARE, "{between:?}");
+            }
+        }
     }
 
     #[test]
