@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::Fact;
 use crate::finding::FindingKey;
-use crate::ids::{ActionId, IncidentId, JobId, RunId};
+use crate::ids::{ActionId, IncidentId, InstanceId, JobId, PoolId, RunId};
+use crate::observation::Resource;
 use crate::subject::{Backend, Subject};
 
 macro_rules! action_kinds {
@@ -44,6 +45,8 @@ action_kinds! {
     EndRun = "end_run",
     /// Cancel the query of a database session, or end the session.
     EndBackend = "end_backend",
+    /// Take one instance of a pool out of use, restart it, and let it in again.
+    RecycleInstance = "recycle_instance",
 }
 
 impl fmt::Display for ActionKind {
@@ -59,6 +62,16 @@ impl ActionKind {
             Self::StartRun => "start a run",
             Self::EndRun => "end the run",
             Self::EndBackend => "end the database session",
+            Self::RecycleInstance => "recycle the instance",
+        }
+    }
+
+    /// Whether `scope` is something that actions of this kind are granted for.
+    pub fn is_granted_for(self, scope: &Subject) -> bool {
+        match self {
+            Self::StartRun | Self::EndRun => matches!(scope, Subject::Job(_)),
+            Self::EndBackend => matches!(scope, Subject::Database(_)),
+            Self::RecycleInstance => matches!(scope, Subject::Pool(_)),
         }
     }
 }
@@ -100,6 +113,24 @@ pub enum Task {
         /// The supervised run it belongs to.
         run: Option<RunId>,
     },
+    /// Restart an instance that gets no requests: the edge's plan drains it from the request
+    /// of this action until its outcome. Wait until nothing is under way at it (or `drain_max`
+    /// is over), restart it, wait until its own check answers.
+    RecycleInstance {
+        /// Its pool.
+        pool: PoolId,
+        /// Which.
+        instance: InstanceId,
+        /// What runs out, and is to drop.
+        resource: Resource,
+        /// A process that was started later is another one already, and is left alone; `None`
+        /// where nobody can tell when it was started.
+        started_before: Option<Timestamp>,
+        /// How long requests under way may take to end.
+        drain_max: Duration,
+        /// How long it may take from its restart until its check answers.
+        admit_within: Duration,
+    },
 }
 
 /// How a backend is ended.
@@ -120,6 +151,7 @@ impl Task {
             Self::StartRun { .. } => ActionKind::StartRun,
             Self::EndRun { .. } => ActionKind::EndRun,
             Self::EndBackend { .. } => ActionKind::EndBackend,
+            Self::RecycleInstance { .. } => ActionKind::RecycleInstance,
         }
     }
 
@@ -134,14 +166,48 @@ impl Task {
         match self {
             Self::StartRun { run, .. } | Self::EndRun { run, .. } => Subject::Run(run.clone()),
             Self::EndBackend { backend, .. } => Subject::Backend(backend.clone()),
+            Self::RecycleInstance { instance, .. } => Subject::Instance(instance.clone()),
         }
     }
 
-    /// What its authority and budget are counted for: the job or the database.
+    /// What its authority and budget are counted for: the job, the database or the pool.
     pub fn scope(&self) -> Subject {
         match self {
             Self::StartRun { job, .. } | Self::EndRun { job, .. } => Subject::Job(job.clone()),
             Self::EndBackend { backend, .. } => Subject::Database(backend.database.clone()),
+            Self::RecycleInstance { pool, .. } => Subject::Pool(pool.clone()),
+        }
+    }
+
+    /// How long performing it may take by its own account, whoever performs it: what it waits
+    /// for on purpose.
+    pub fn waits_for(&self) -> Duration {
+        match self {
+            Self::StartRun { .. } | Self::EndBackend { .. } => Duration::ZERO,
+            Self::EndRun { grace, .. } => *grace,
+            Self::RecycleInstance {
+                drain_max,
+                admit_within,
+                ..
+            } => drain_max.saturating_add(*admit_within),
+        }
+    }
+
+    /// Whether `other` is the same thing to do. When the process of an instance was started
+    /// says which one is meant, not what is done.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::RecycleInstance {
+                    instance, resource, ..
+                },
+                Self::RecycleInstance {
+                    instance: other,
+                    resource: of,
+                    ..
+                },
+            ) => (instance, resource) == (other, of),
+            _ => self == other,
         }
     }
 }
@@ -169,6 +235,9 @@ impl fmt::Display for Task {
                 ..
             } => {
                 write!(f, "end the session of {backend}")
+            }
+            Self::RecycleInstance { pool, instance, .. } => {
+                write!(f, "recycle instance {instance} of pool {pool}")
             }
         }
     }

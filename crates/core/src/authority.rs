@@ -1,6 +1,6 @@
 //! What Evenkeel may do by itself.
 //!
-//! Every kind of action has a mode for each scope (a job, a database): `watch` says
+//! Every kind of action has a mode for each scope (a job, a database, a pool): `watch` says
 //! what would be done, `propose` waits for an operator, `act` does it. What is not
 //! granted is watched. Budgets and intervals bound even what is granted, a failed proof
 //! stops it, and one kill switch stops everything that ends something.
@@ -74,6 +74,16 @@ impl Grant {
                 ..act
             },
             ActionKind::EndRun | ActionKind::EndBackend => act,
+            // Leaks fill up in hours or days. What wants more restarts than one an hour is
+            // broken, and restarting it in turns hides that; and after each the others need
+            // time to show that they carry the load.
+            ActionKind::RecycleInstance => Self {
+                budget: 6,
+                window: Duration::from_secs(6 * 3600),
+                interval_min: Duration::from_secs(300),
+                proposal_ttl: Duration::from_secs(3600),
+                ..act
+            },
         }
     }
 }
@@ -81,7 +91,7 @@ impl Grant {
 /// Every grant of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Authority {
-    /// Grants by kind and scope ([`Subject::Job`] or [`Subject::Database`]).
+    /// Grants by kind and scope ([`Subject::Job`], [`Subject::Database`], [`Subject::Pool`]).
     #[serde(with = "pairs")]
     pub grants: BTreeMap<(ActionKind, Subject), Grant>,
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionKind, Outcome};
+use crate::edge::EdgeOrder;
 use crate::evidence::KeptEvidence;
 use crate::finding::{Finding, FindingKey, Severity};
 use crate::heartbeat::{HeartbeatSpec, Ping};
@@ -403,5 +404,12 @@ events! {
         schedule: String,
         /// When its next ping is due by it.
         due_at: Option<Timestamp>,
+    }
+    /// A person ordered something of the edge: it is in force from now on.
+    EdgeOrdered(1) = "edge_ordered" {
+        /// What.
+        change: EdgeOrder,
+        /// Who.
+        by: Observer,
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Outcome;
-use crate::edge::EdgeWindow;
+use crate::edge::{EdgeOrder, EdgeWindow};
 use crate::evidence::KeptEvidence;
 use crate::heartbeat::{HeartbeatChange, Ping};
 use crate::ids::{
@@ -478,9 +478,11 @@ pub enum Order {
         /// The kind of action. Written under another name: `kind` tells observations apart.
         #[serde(rename = "action_kind")]
         kind: crate::action::ActionKind,
-        /// What it was stopped for: a job or a database.
+        /// What it was stopped for: a job, a database or a pool.
         scope: Subject,
     },
+    /// What the edge is to do from now on.
+    Edge(EdgeOrder),
 }
 
 /// What a person did to Evenkeel itself. The observer says who.

@@ -16,10 +16,10 @@ use crate::authority::Authority;
 use crate::calling::CallingPolicy;
 use crate::heartbeat::HeartbeatSpec;
 use crate::ids::HeartbeatId;
-use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, PoolId, ReadinessId, VolumeId};
+use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, PoolId, ReadinessId, RouteId, VolumeId};
 use crate::status::Status;
 
-pub use pools::{LeakPolicy, PoolPolicy, VolumePolicy};
+pub use pools::{LeakPolicy, PoolPolicy, RoutePolicy, VolumePolicy};
 
 /// Everything the core needs to know of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -52,6 +52,9 @@ pub struct Policy {
     /// File systems that are watched.
     #[serde(default)]
     pub volumes: BTreeMap<VolumeId, VolumePolicy>,
+    /// The edge's routes.
+    #[serde(default)]
+    pub routes: BTreeMap<RouteId, RoutePolicy>,
 }
 
 /// A function customers see.

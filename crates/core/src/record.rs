@@ -5,6 +5,7 @@
 //! survive a restart must be an event. Everything in it is bounded: what is open is
 //! kept, what is over is kept up to a number; the journal remembers the rest.
 
+mod edge;
 mod fold;
 mod heartbeats;
 mod history;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionKind, Outcome};
 use crate::authority::pairs;
+use crate::edge::EdgePlan;
 use crate::event::Withheld;
 use crate::evidence::KeptEvidence;
 use crate::finding::{Finding, FindingKey};
@@ -31,6 +33,7 @@ use crate::observation::{Exit, Origin};
 use crate::status::Status;
 use crate::subject::Subject;
 
+pub use edge::CAPS_MAX;
 pub use heartbeats::{
     DOWN, FLIPS_KEPT, Failure, FinishedRun, Flip, HeartbeatState, OPEN_RUNS_MAX, OpenRun,
     PINGS_KEPT,
@@ -81,6 +84,10 @@ pub struct Record {
     /// When actions were requested, by kind and scope: what budgets count. Newest 256.
     #[serde(with = "pairs")]
     pub ledger: BTreeMap<(ActionKind, Subject), VecDeque<Timestamp>>,
+    /// What people ordered of the edge, with the revision at which the whole plan last
+    /// changed: [`Record::edge_plan`] is all of it.
+    #[serde(default)]
+    pub edge: EdgePlan,
     /// The last number of each sort.
     pub last: LastNumbers,
 }

@@ -366,12 +366,12 @@ pub fn readiness(record: &Record, policy: &Policy) -> Vec<ReadinessReport> {
 pub fn authority(record: &Record, policy: &Policy, now: Timestamp) -> Vec<GrantReport> {
     let jobs = policy.jobs.keys().cloned().map(Subject::Job);
     let databases = policy.databases.keys().cloned().map(Subject::Database);
-    let scopes: Vec<Subject> = jobs.chain(databases).collect();
+    let pools = policy.pools.keys().cloned().map(Subject::Pool);
+    let scopes: Vec<Subject> = jobs.chain(databases).chain(pools).collect();
     let mut grants = Vec::new();
     for scope in scopes {
         for kind in ActionKind::ALL.iter().copied() {
-            let of_database = kind == ActionKind::EndBackend;
-            if of_database != matches!(scope, Subject::Database(_)) {
+            if !kind.is_granted_for(&scope) {
                 continue;
             }
             let grant = policy.authority.grant(kind, &scope);
@@ -394,7 +394,7 @@ pub fn authority(record: &Record, policy: &Policy, now: Timestamp) -> Vec<GrantR
     grants
 }
 
-/// The subject `job:NAME` or `database:NAME`, as people write it.
+/// The subject `job:NAME`, `database:NAME` or `pool:NAME`, as people write it.
 pub fn scope(text: &str) -> Option<Subject> {
     let makers: BTreeMap<&str, fn(&str) -> Subject> = BTreeMap::from([
         (
@@ -402,6 +402,7 @@ pub fn scope(text: &str) -> Option<Subject> {
             (|name| Subject::Job(name.into())) as fn(&str) -> Subject,
         ),
         ("database", |name| Subject::Database(name.into())),
+        ("pool", |name| Subject::Pool(name.into())),
     ]);
     let (kind, name) = text.split_once(':')?;
     makers.get(kind).map(|make| make(name))

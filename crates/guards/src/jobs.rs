@@ -246,7 +246,7 @@ impl Guard for Jobs {
                     };
                     self.end_run(end).await
                 }
-                task @ Task::EndBackend { .. } => Performed {
+                task @ (Task::EndBackend { .. } | Task::RecycleInstance { .. }) => Performed {
                     outcome: Outcome::Failed(format!("the jobs guard does not perform `{task}`")),
                     evidence: None,
                 },

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::{Action, ActionKind, EndHow, Outcome, Task};
+use evenkeel_core::edge::EdgeOrder;
 use evenkeel_core::event::{Event, What, Withheld};
 use evenkeel_core::evidence::{EvidenceItem, EvidenceKind, Fact, KeptEvidence};
 use evenkeel_core::finding::{Finding, FindingKey, FindingKind, Severity};
@@ -17,7 +18,7 @@ use evenkeel_core::heartbeat::{Expectation, HeartbeatSpec, MailWords, Ping, Ping
 use evenkeel_core::ids::{ActionId, HeartbeatId, IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::message::{Body, Message};
-use evenkeel_core::observation::{Act, Exit, Origin};
+use evenkeel_core::observation::{Act, Exit, Order, Origin, Resource};
 use evenkeel_core::record::Record;
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::{Backend, Subject};
@@ -337,6 +338,14 @@ fn samples() -> Vec<What> {
             schedule: "cron 30 2 * * * Europe/Amsterdam".into(),
             due_at: Some(at(86_400)),
         },
+        What::EdgeOrdered {
+            change: EdgeOrder::SwitchOff {
+                component: "documents".into(),
+                reason: "the export floods it".into(),
+                texts: BTreeMap::from([("en".into(), "Documents are back at noon.".into())]),
+            },
+            by: "operator:ana".into(),
+        },
     ]
 }
 
@@ -434,4 +443,36 @@ fn a_record_of_everything_survives_its_snapshot() {
     }
     let snapshot = codec::snapshot(&record).unwrap();
     assert_eq!(codec::record_in(&snapshot), Some(record));
+}
+
+/// A kind of action or subject that came later has its shape in a test of its own: the
+/// golden file of the event cannot be rewritten.
+#[test]
+fn later_kinds_of_action_and_order_keep_their_shape() {
+    let task = Task::RecycleInstance {
+        pool: "web".into(),
+        instance: "web-1".into(),
+        resource: Resource::Memory,
+        started_before: Some(at(0)),
+        drain_max: Duration::from_secs(30),
+        admit_within: Duration::from_secs(120),
+    };
+    let written = json!({
+        "do": "recycle_instance",
+        "pool": "web",
+        "instance": "web-1",
+        "resource": "memory",
+        "started_before": at(0).to_string(),
+        "drain_max": {"secs": 30, "nanos": 0},
+        "admit_within": {"secs": 120, "nanos": 0},
+    });
+    assert_eq!(serde_json::to_value(&task).unwrap(), written);
+    assert_eq!(serde_json::from_value::<Task>(written).unwrap(), task);
+    let order = Order::Edge(EdgeOrder::Drain {
+        pool: "web".into(),
+        instance: "web-1".into(),
+    });
+    let written = json!({"order": "edge", "edge": "drain", "pool": "web", "instance": "web-1"});
+    assert_eq!(serde_json::to_value(&order).unwrap(), written);
+    assert_eq!(serde_json::from_value::<Order>(written).unwrap(), order);
 }

@@ -24,6 +24,7 @@ impl Sim {
                 how,
                 ..
             } => self.perform_end_backend(backend, *xact_start, *how),
+            Task::RecycleInstance { .. } => Outcome::Refused("there is no pool here yet".into()),
         };
         if self.faults && outcome.is_good() && self.rng.u32(..100) < 3 {
             // Done, but the answer was lost: whoever asked believes that it failed.

@@ -1,26 +1,65 @@
-//! What the configuration says of instances, volumes, and what fills up in them.
+//! What the configuration says of instances, volumes, what fills up in them, and of the
+//! routes that lead to them.
 
 use alloc::collections::BTreeSet;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Policy;
+use crate::edge::{Criticality, EdgeOrder};
 use crate::ids::{ComponentId, InstanceId, PoolId};
 use crate::observation::Resource;
 use crate::subject::Subject;
 
 /// Instances that do the same.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PoolPolicy {
+    /// What it is called in sentences: `Web`; its id where empty.
+    pub name: String,
     /// Its instances.
     pub instances: BTreeSet<InstanceId>,
+    /// Those of them that Evenkeel knows how to restart.
+    pub recyclable: BTreeSet<InstanceId>,
     /// The components it serves.
     pub components: Vec<ComponentId>,
+    /// How long requests under way at a draining instance may take to end.
+    pub drain_max: Duration,
+    /// How long a restarted instance may take until its check answers.
+    pub admit_within: Duration,
     /// How what fills up in its instances is watched.
     pub leaks: LeakPolicy,
+}
+
+impl Default for PoolPolicy {
+    /// Thirty seconds to drain: longer than any page; what streams is cut off. Two minutes to
+    /// be back: a large application that warms up; who needs more says so.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            instances: BTreeSet::new(),
+            recyclable: BTreeSet::new(),
+            components: Vec::new(),
+            drain_max: Duration::from_secs(30),
+            admit_within: Duration::from_secs(120),
+            leaks: LeakPolicy::default(),
+        }
+    }
+}
+
+/// A route of the edge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoutePolicy {
+    /// The component it belongs to.
+    pub component: Option<ComponentId>,
+    /// Where its requests go.
+    pub pool: PoolId,
+    /// How important they are.
+    #[serde(default)]
+    pub criticality: Criticality,
 }
 
 /// A file system that is watched.
@@ -75,6 +114,31 @@ impl Policy {
     pub fn pool_of(&self, instance: &InstanceId) -> Option<(&PoolId, &PoolPolicy)> {
         let mut pools = self.pools.iter();
         pools.find(|(_, pool)| pool.instances.contains(instance))
+    }
+
+    /// What an order names that is not configured; `None` where all of it is.
+    pub fn lacks(&self, order: &EdgeOrder) -> Option<Subject> {
+        match order {
+            EdgeOrder::Drain { pool, instance } | EdgeOrder::Admit { pool, instance } => {
+                match self.pools.get(pool) {
+                    None => Some(Subject::Pool(pool.clone())),
+                    Some(of) if of.instances.contains(instance) => None,
+                    Some(_) => Some(Subject::Instance(instance.clone())),
+                }
+            }
+            EdgeOrder::Hold { pool, .. } | EdgeOrder::Release { pool } => {
+                let known = self.pools.contains_key(pool);
+                (!known).then(|| Subject::Pool(pool.clone()))
+            }
+            EdgeOrder::SwitchOff { component, .. } | EdgeOrder::SwitchOn { component } => {
+                let mut routes = self.routes.values();
+                let known = routes.any(|route| route.component.as_ref() == Some(component));
+                (!known).then(|| Subject::Component(component.clone()))
+            }
+            EdgeOrder::ShowBanner { .. } | EdgeOrder::HideBanner | EdgeOrder::CapTenant { .. } => {
+                None
+            }
+        }
     }
 
     /// How what fills up in a subject is watched; `None` where it is none of ours.

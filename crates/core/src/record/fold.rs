@@ -294,6 +294,7 @@ impl Record {
             | What::HeartbeatPaused { .. }
             | What::HeartbeatResumed { .. }
             | What::HeartbeatScheduled { .. } => self.fold_heartbeat(&event.what, at),
+            What::EdgeOrdered { change, .. } => self.order_edge(change, at),
         }
     }
 
@@ -498,6 +499,7 @@ impl Record {
             open.last_action = Some(action.id);
             open.withheld = None;
         }
+        let taken_out = self.taken_out_by(action.id);
         self.actions.insert(
             action.id,
             ActionState {
@@ -508,6 +510,7 @@ impl Record {
             },
         );
         self.set_phase(action.id, phase);
+        self.note_plan(taken_out, self.taken_out_by(action.id));
     }
 
     fn set_phase(&mut self, action: ActionId, phase: Phase) {
@@ -516,9 +519,11 @@ impl Record {
         } else {
             self.open_actions.remove(&action);
         }
+        let taken_out = self.taken_out_by(action);
         if let Some(state) = self.actions.get_mut(&action) {
             state.phase = phase;
         }
+        self.note_plan(taken_out, self.taken_out_by(action));
         forget(&mut self.actions, &self.open_actions);
     }
 
@@ -560,6 +565,7 @@ impl Record {
         let run = match &state.action.task {
             Task::StartRun { run, .. } | Task::EndRun { run, .. } => Some(run.clone()),
             Task::EndBackend { run, .. } => run.clone(),
+            Task::RecycleInstance { .. } => None,
         };
         let task_failed_to_start =
             matches!(state.action.task, Task::StartRun { .. }) && !outcome.is_good();

@@ -429,6 +429,14 @@ impl Work<'_> {
                     }
                 }
             }
+            Order::Edge(change) => {
+                if self.policy.lacks(change).is_none() {
+                    self.emit(What::EdgeOrdered {
+                        change: change.clone(),
+                        by: by.clone(),
+                    });
+                }
+            }
             Order::LiftStop { kind, scope } => {
                 if self
                     .state

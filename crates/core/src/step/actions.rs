@@ -23,7 +23,8 @@ use crate::respond::{Proof, Proposal, RESPONSES, Wish};
 use crate::subject::Subject;
 use crate::time;
 
-/// A request to end something is good for so long, grace not counted: whoever performs it
+/// A request to end something is good for so long, what it waits for on purpose not
+/// counted: whoever performs it
 /// has answered by then (the pump waits 60 s), and what it was decided on is no longer so
 /// for certain. After a longer standstill it is decided anew.
 const REQUEST_GOOD_FOR: Duration = Duration::from_secs(120);
@@ -35,11 +36,10 @@ const TOO_OLD: &str = "it was requested too long ago to be performed; it is deci
 fn stale_at(task: &Task, requested_at: Timestamp) -> Option<Timestamp> {
     match task {
         Task::StartRun { .. } => None,
-        Task::EndRun { grace, .. } => Some(time::after(
-            requested_at,
-            REQUEST_GOOD_FOR.saturating_add(*grace),
-        )),
-        Task::EndBackend { .. } => Some(time::after(requested_at, REQUEST_GOOD_FOR)),
+        Task::EndRun { .. } | Task::EndBackend { .. } | Task::RecycleInstance { .. } => {
+            let good_for = REQUEST_GOOD_FOR.saturating_add(task.waits_for());
+            Some(time::after(requested_at, good_for))
+        }
     }
 }
 
@@ -130,7 +130,7 @@ impl Work<'_> {
     /// asked for again while its finding holds.
     fn was_settled(&self, task: &Task, finding: Option<&FindingKey>) -> bool {
         let settled = |state: &ActionState| {
-            state.action.task == *task
+            state.action.task.is_same_as(task)
                 && match &state.phase {
                     Phase::Closed { reason, .. } => reason != TOO_OLD,
                     Phase::Failed { outcome, .. } => matches!(outcome, Outcome::Refused(_)),

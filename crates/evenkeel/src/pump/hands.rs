@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_core::action::{Action, Outcome, Task};
+use evenkeel_core::action::{Action, Outcome};
 use evenkeel_core::evidence::KeptEvidence;
 use evenkeel_core::ids::{ActionId, MessageId};
 use evenkeel_core::message::Message;
@@ -124,10 +124,7 @@ impl Hands {
             .find(|guard| guard.performs().contains(&kind))
             .cloned();
         let outlet = self.outlet.clone();
-        let patience = match &action.task {
-            Task::EndRun { grace, .. } => self.patience + *grace,
-            Task::StartRun { .. } | Task::EndBackend { .. } => self.patience,
-        };
+        let patience = self.patience + action.task.waits_for();
         let id = action.id;
         let told = async move {
             let (outcome, evidence) = match guard {

@@ -6,6 +6,8 @@
 //!
 //! At the bound ([`WAITING_MAX`]) an order is refused at once.
 
+mod edge;
+
 use std::time::Duration;
 
 use evenkeel_core::Timestamp;
@@ -139,11 +141,23 @@ impl OrderDesk {
     }
 }
 
+/// What is said of a reason that is none.
+const REASON_WRONG: &str =
+    "`reason` has to say why, at most 1000 bytes on one line: it is kept in the journal";
+
+fn printable(text: &str) -> bool {
+    !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
+
 fn check_words(by: &str, order: &Order) -> Result<(), Refusal> {
     let malformed = |why: &str| Err(Refusal::new(RefusalKind::Malformed, why));
-    let printable = |text: &str| !text.trim().is_empty() && !text.chars().any(char::is_control);
     if by.len() > NAME_MAX || !printable(by) {
         return malformed("`by` has to be your name, at most 100 bytes on one line");
+    }
+    if let Order::Edge(change) = order
+        && let Some(why) = edge::malformed(change)
+    {
+        return malformed(why);
     }
     let (Order::Refuse { reason, .. }
     | Order::HoldActions { reason }
@@ -152,9 +166,7 @@ fn check_words(by: &str, order: &Order) -> Result<(), Refusal> {
         return Ok(());
     };
     if reason.len() > REASON_MAX || !printable(reason) {
-        return malformed(
-            "`reason` has to say why, at most 1000 bytes on one line: it is kept in the journal",
-        );
+        return malformed(REASON_WRONG);
     }
     Ok(())
 }
@@ -169,6 +181,7 @@ pub fn in_words(order: &Order) -> String {
         Order::Acknowledge { incident } => format!("acknowledge {incident}"),
         Order::StartJob { job } => format!("start {job}"),
         Order::LiftStop { kind, scope } => format!("approve --lift {kind} {scope}"),
+        Order::Edge(change) => account::edge_order(change),
     }
 }
 
@@ -257,6 +270,7 @@ impl Placed {
                     "run {open} of job {job} is still there: wait for it, or end it"
                 ))
             }
+            Order::Edge(change) => edge::objection(change, record, policy),
             Order::LiftStop { kind, scope } => {
                 if record.stops.contains_key(&(*kind, scope.clone())) {
                     return None;
@@ -304,6 +318,9 @@ fn was_obeyed(order: &Order, events: &[Event]) -> bool {
         ),
         Order::StartJob { job: id } => {
             any(&|what| matches!(what, What::SlotTaken { job, .. } if job == id))
+        }
+        Order::Edge(ordered) => {
+            any(&|what| matches!(what, What::EdgeOrdered { change, .. } if change == ordered))
         }
         Order::LiftStop {
             kind: stopped,

@@ -2,6 +2,7 @@
 //! an incident's time line all say it in these words.
 
 use evenkeel_core::action::{ActionKind, Outcome};
+use evenkeel_core::edge::EdgeOrder;
 use evenkeel_core::event::{What, Withheld};
 use evenkeel_core::heartbeat::{Ping, Signal};
 use evenkeel_core::message::Body;
@@ -227,12 +228,47 @@ pub fn sentence(what: &What) -> String {
         What::ReadinessHeld {
             readiness, due_at, ..
         } => format!("Readiness {readiness}, asked for {due_at}, holds."),
+        What::EdgeOrdered { change, by } => {
+            format!("{by} ordered of the edge: {}.", edge_order(change))
+        }
         What::PersonActed {
             by,
             act: done,
             about,
             from,
         } => format!("{by} {} ({from}).", act(*done, about)),
+    }
+}
+
+/// What a person ordered of the edge, as an imperative.
+pub fn edge_order(change: &EdgeOrder) -> String {
+    match change {
+        EdgeOrder::Drain { pool, instance } => format!("drain {instance} of pool {pool}"),
+        EdgeOrder::Admit { pool, instance } => format!("admit {instance} of pool {pool}"),
+        EdgeOrder::Hold { pool, reason } => {
+            format!("hold pool {pool}, because: {}", stripped(reason))
+        }
+        EdgeOrder::Release { pool } => format!("release pool {pool}"),
+        EdgeOrder::SwitchOff {
+            component, reason, ..
+        } => format!("switch {component} off, because: {}", stripped(reason)),
+        EdgeOrder::SwitchOn { component } => format!("switch {component} on"),
+        EdgeOrder::ShowBanner { texts, .. } => {
+            let languages: Vec<&str> = texts.keys().map(String::as_str).collect();
+            let text = texts.get("en").or_else(|| texts.values().next());
+            let text = text.map_or("", String::as_str);
+            format!(
+                "show a banner ({}): {}",
+                languages.join(", "),
+                stripped(text)
+            )
+        }
+        EdgeOrder::HideBanner => "hide the banner".into(),
+        EdgeOrder::CapTenant {
+            tenant,
+            requests_per_s_max: Some(most),
+        } => format!("cap tenant {tenant} at {most} requests a second"),
+        EdgeOrder::CapTenant { tenant, .. } => format!("lift the cap of tenant {tenant}"),
     }
 }
 

@@ -89,5 +89,11 @@ fn will(task: &Task) -> &'static str {
              kept as evidence first."
         }
         Task::StartRun { .. } => "the job's command is started once more.",
+        Task::RecycleInstance { .. } => {
+            "the edge sends the instance no new request; those under way end, up to the pool's \
+             `drain_max`, and what streams longer is cut off. Then it is restarted, and gets \
+             requests again once its check answers. The others carry its load meanwhile. It is \
+             not begun if another of its pool is out then."
+        }
     }
 }

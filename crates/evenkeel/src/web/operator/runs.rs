@@ -131,6 +131,7 @@ fn concerns(task: &evenkeel_core::action::Task, wanted: &RunId) -> bool {
     match task {
         Task::StartRun { run, .. } | Task::EndRun { run, .. } => run == wanted,
         Task::EndBackend { run, .. } => run.as_ref() == Some(wanted),
+        Task::RecycleInstance { .. } => false,
     }
 }
 
