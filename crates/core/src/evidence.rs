@@ -43,6 +43,12 @@ pub enum EvidenceKind {
     Backends,
     /// The lock tree.
     Locks,
+    /// What its processes' memory consists of.
+    Memory,
+    /// How full everything of it was that can fill up.
+    Levels,
+    /// What it told of itself at its metrics address.
+    Metrics,
 }
 
 /// One item of kept evidence.

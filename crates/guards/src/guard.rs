@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::{Action, ActionKind, Outcome};
@@ -32,6 +33,11 @@ pub trait Guard: Send + Sync + 'static {
 
     /// The kinds of action it performs.
     fn performs(&self) -> &'static [ActionKind];
+
+    /// How long `action` may take beyond what every action may.
+    fn takes(&self, _action: &Action) -> Duration {
+        Duration::ZERO
+    }
 
     /// Performs one action: once is enough, twice does no harm, and a thing that is no
     /// longer what the action names is left alone (`Refused` or `NothingToDo`).

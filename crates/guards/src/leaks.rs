@@ -21,11 +21,14 @@ mod address;
 mod cgroup;
 mod command;
 mod database;
+mod evidence;
 mod instance;
 mod memory;
 mod metrics;
 mod pace;
 mod process;
+mod recycle;
+mod restart;
 mod sockets;
 mod systemd;
 mod volume;
@@ -48,7 +51,7 @@ use tokio::task::JoinSet;
 
 pub use self::address::WebAddress;
 pub use self::systemd::Unit;
-use crate::guard::{BoxFuture, Guard, Performed, Watchlist};
+use crate::guard::{BoxFuture, EdgeSight, EvidenceKeeper, Guard, Performed, Watchlist};
 use crate::locks::DatabaseSpec;
 use crate::outlet::Outlet;
 
@@ -101,11 +104,13 @@ pub struct PoolSpec {
     /// What is asked of an instance before it is used again, `check`; where there is none,
     /// a port that accepts is enough.
     pub ready: Option<ReadyPath>,
-    /// How long requests under way at a draining instance are waited for, `drain_max`.
+    /// How long requests under way at a draining instance are waited for, `drain_max`: then
+    /// the edge cuts them off. The shorter of this and the action's holds.
     pub drain_max: Duration,
     /// How long `systemctl`, the command or the hook may take, `restart_max`.
     pub restart_max: Duration,
-    /// How long a restarted instance may take until it answers, `admit_within`.
+    /// How long a restarted instance may take until it answers, `admit_within`. The shorter
+    /// of this and the action's holds.
     pub admit_within: Duration,
     /// Its instances, `[[pool.instance]]`.
     pub instances: Vec<InstanceSpec>,
@@ -221,6 +226,11 @@ pub struct Looked {
 pub struct Leaks {
     spec: LeakSpec,
     shared: Arc<Shared>,
+    edge: Option<Arc<dyn EdgeSight>>,
+    evidence: Option<Arc<dyn EvidenceKeeper>>,
+    /// Whose turn it is in each pool.
+    turns: BTreeMap<PoolId, tokio::sync::Mutex<()>>,
+    confirm_within: Duration,
 }
 
 /// What eyes and hands share.
@@ -230,15 +240,45 @@ struct Shared {
     last: Mutex<BTreeMap<InstanceId, Levels>>,
     /// Instances that are being restarted: that they cannot be seen is no news.
     away: Mutex<BTreeSet<InstanceId>>,
+    /// When processes began, as the core was told.
+    starts: Arc<process::Starts>,
 }
 
 impl Leaks {
-    /// A guard of what `spec` names.
+    /// A guard of what `spec` names, with eyes and without hands: it restarts nothing until
+    /// it is [`Self::behind`] an edge.
     pub fn new(spec: LeakSpec) -> Self {
+        let pools = spec.pools.iter();
+        let turns = pools.map(|pool| (pool.id.clone(), tokio::sync::Mutex::default()));
         Self {
+            turns: turns.collect(),
             spec,
             shared: Arc::default(),
+            edge: None,
+            evidence: None,
+            confirm_within: recycle::CONFIRM_WITHIN,
         }
+    }
+
+    /// The same behind an edge, which tells what it does with an instance.
+    #[must_use]
+    pub fn behind(mut self, edge: Arc<dyn EdgeSight>) -> Self {
+        self.edge = Some(edge);
+        self
+    }
+
+    /// The same, keeping evidence of an instance before it is restarted.
+    #[must_use]
+    pub fn keeping(mut self, evidence: Arc<dyn EvidenceKeeper>) -> Self {
+        self.evidence = Some(evidence);
+        self
+    }
+
+    /// The same, giving the edge so long to take a plan; ten seconds where nothing is said.
+    #[must_use]
+    pub fn confirmed_within(mut self, within: Duration) -> Self {
+        self.confirm_within = within;
+        self
     }
 }
 
@@ -276,11 +316,18 @@ impl Guard for Leaks {
     }
 
     fn performs(&self) -> &'static [ActionKind] {
-        &[]
+        &[ActionKind::RecycleInstance]
+    }
+
+    fn takes(&self, action: &Action) -> Duration {
+        recycle::Order::of(action).map_or(Duration::ZERO, |order| order.takes(self))
     }
 
     fn perform<'a>(&'a self, action: &'a Action) -> BoxFuture<'a, Performed> {
         Box::pin(async move {
+            if let Some(order) = recycle::Order::of(action) {
+                return self.recycle(action, &order).await;
+            }
             Performed {
                 outcome: Outcome::Failed(format!(
                     "the leaks guard does not perform `{}`",

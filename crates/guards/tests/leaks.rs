@@ -9,6 +9,8 @@ mod peer;
 #[allow(dead_code, reason = "shared with the tests of other guards")]
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "leaks/recycle.rs"]
+mod recycle;
 
 use std::path::Path;
 use std::sync::Arc;

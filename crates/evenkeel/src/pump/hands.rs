@@ -124,7 +124,10 @@ impl Hands {
             .find(|guard| guard.performs().contains(&kind))
             .cloned();
         let outlet = self.outlet.clone();
-        let patience = self.patience + action.task.waits_for();
+        let longer = guard
+            .as_ref()
+            .map_or(Duration::ZERO, |guard| guard.takes(&action));
+        let patience = self.patience + longer.max(action.task.waits_for());
         let id = action.id;
         let told = async move {
             let (outcome, evidence) = match guard {

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_core::Timestamp;
@@ -18,7 +19,7 @@ use procfs::process::{LimitValue, Process, Stat};
 use super::cgroup::{self, Allowed};
 use super::memory::Memory;
 use super::metrics::Told;
-use super::process::{Found, by_pid_file, by_state, living, started_at};
+use super::process::{Found, Starts, by_pid_file, by_state, living};
 use super::systemd::State;
 use super::{InstanceSpec, Looked, ProcessSource, Unit};
 use crate::jobs::tree::{Look, ProcessId};
@@ -45,6 +46,7 @@ pub(super) struct World {
 pub(super) struct Eyes {
     pub(super) spec: InstanceSpec,
     known: Option<Known>,
+    starts: Arc<Starts>,
     memory: Memory,
     allowed: Option<(Instant, Allowed)>,
     files_max: BTreeMap<ProcessId, (Instant, Option<u64>)>,
@@ -54,15 +56,14 @@ pub(super) struct Eyes {
 #[derive(Debug, Clone, Copy)]
 struct Known {
     process: ProcessId,
-    /// Computed once: the clock may be set, and the process is the same.
-    started_at: Option<Timestamp>,
     confirmed: Instant,
 }
 
 impl Eyes {
-    pub(super) fn new(spec: InstanceSpec) -> Self {
+    pub(super) fn new(spec: InstanceSpec, starts: Arc<Starts>) -> Self {
         Self {
             spec,
+            starts,
             known: None,
             memory: Memory::default(),
             allowed: None,
@@ -155,18 +156,13 @@ impl Eyes {
         world: &World,
         gaps: &mut Vec<String>,
     ) -> Result<(Vec<Level>, Option<Timestamp>), String> {
-        let known = match self.known {
-            Some(known) if known.process == process => known,
-            _ => {
-                self.allowed = None;
-                Known {
-                    process,
-                    started_at: started_at(process),
-                    confirmed: Instant::now(),
-                }
-            }
-        };
-        self.known = Some(known);
+        if self.known.is_none_or(|known| known.process != process) {
+            self.allowed = None;
+            self.known = Some(Known {
+                process,
+                confirmed: Instant::now(),
+            });
+        }
         let tree = world.processes.tree(process);
         if tree.len() > PROCESSES_MAX {
             let id = &self.spec.id;
@@ -199,7 +195,7 @@ impl Eyes {
             used: threads.filter_map(|count| u64::try_from(count).ok()).sum(),
             limit: allowed.tasks,
         });
-        Ok((levels, known.started_at))
+        Ok((levels, self.starts.of(process)))
     }
 
     fn of_memory(&mut self, tree: &[Stat], allowed: Allowed, gaps: &mut Vec<String>) -> Level {

@@ -5,9 +5,11 @@
 //! and must be neither ours nor the system's first process; else it is nobody. From then
 //! on a process is its pid with its start time, as in [`ProcessId`].
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use evenkeel_core::Timestamp;
@@ -24,6 +26,12 @@ const PID_FILE_MAX: u64 = 4096;
 /// File systems and `/proc` keep time differently; a pid comes round again only after
 /// thousands of others.
 const SLACK: SignedDuration = SignedDuration::from_secs(2);
+
+/// What `/proc/uptime` is exact to.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The most starts kept before those of the dead are forgotten.
+const STARTS_MAX: usize = 1024;
 
 /// What is known of an instance's process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,14 +127,42 @@ pub(super) fn living(pid: i32) -> Option<ProcessId> {
     })
 }
 
-/// When a process began, by the clock of now: ask once and keep the answer, because the
-/// clock may be set.
+/// When a process began, by the clock of now.
 pub(super) fn started_at(process: ProcessId) -> Option<Timestamp> {
-    let up = procfs::Uptime::current().ok()?.uptime_duration();
-    let ticks = procfs::ticks_per_second();
-    let start = Duration::from_millis(process.start.checked_mul(1000)? / ticks);
-    let age = up.saturating_sub(start);
-    Some(to_the_millisecond(Timestamp::now().checked_sub(age).ok()?))
+    let start = process.start.checked_mul(1000)? / procfs::ticks_per_second();
+    let up = || Some(procfs::Uptime::current().ok()?.uptime_duration());
+    // Both clocks at one moment, unless something came between for ever.
+    let (mut before, mut tries) = (up()?, 0);
+    loop {
+        let (now, after) = (Timestamp::now(), up()?);
+        tries += 1;
+        if after.saturating_sub(before) <= TICK || tries >= 10 {
+            let age = before.saturating_sub(Duration::from_millis(start));
+            return Some(to_the_millisecond(now.checked_sub(age).ok()?));
+        }
+        before = after;
+    }
+}
+
+/// When processes began, each reckoned once: the clock may be set while they run, and what
+/// the core was told must be what the hand compares with.
+#[derive(Debug, Default)]
+pub(super) struct Starts(Mutex<BTreeMap<ProcessId, Timestamp>>);
+
+impl Starts {
+    /// When `process` began.
+    pub(super) fn of(&self, process: ProcessId) -> Option<Timestamp> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = known.get(&process) {
+            return Some(*at);
+        }
+        if known.len() >= STARTS_MAX {
+            known.retain(|process, _| living(process.pid) == Some(*process));
+        }
+        let at = started_at(process)?;
+        known.insert(process, at);
+        Some(at)
+    }
 }
 
 #[cfg(test)]

@@ -49,6 +49,11 @@ impl Unit {
         Ok(Self { name, of_user })
     }
 
+    /// Whether it is of the user's own manager.
+    pub(super) fn is_of_user(&self) -> bool {
+        self.of_user
+    }
+
     /// What an operator types to do `verb` to it.
     pub(super) fn typed(&self, verb: &str) -> String {
         match self.of_user {

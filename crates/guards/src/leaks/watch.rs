@@ -20,6 +20,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 
 use super::instance::{Eyes, World};
 use super::pace::Paced;
+use super::process::Starts;
 use super::systemd::{self, Unit};
 use super::{LeakSpec, Looked, Shared, VolumeSpec, metrics, sockets, volume};
 use crate::jobs::tree::Look;
@@ -73,10 +74,10 @@ struct Rounds {
 }
 
 impl Rounds {
-    fn new(spec: LeakSpec) -> Self {
+    fn new(spec: LeakSpec, starts: &Arc<Starts>) -> Self {
         let instances = spec.pools.iter().flat_map(|pool| &pool.instances);
         let eyes = instances.map(|instance| {
-            let eyes = Eyes::new(instance.clone());
+            let eyes = Eyes::new(instance.clone(), starts.clone());
             (instance.id.clone(), Arc::new(Mutex::new(eyes)))
         });
         Self {
@@ -237,7 +238,7 @@ impl Sights {
 
 /// Looks at instances for ever.
 pub(super) async fn instances(spec: LeakSpec, shared: Arc<Shared>, outlet: Outlet) {
-    let rounds = Rounds::new(spec);
+    let rounds = Rounds::new(spec, &shared.starts);
     if rounds.eyes.is_empty() {
         return std::future::pending().await;
     }
@@ -337,7 +338,7 @@ pub(super) async fn volumes(spec: LeakSpec, outlet: Outlet) {
 /// Looks at everything once.
 pub(super) async fn once(spec: &LeakSpec) -> Vec<Looked> {
     let mut all = Vec::new();
-    Rounds::new(spec.clone())
+    Rounds::new(spec.clone(), &Arc::default())
         .look(|looked| all.push(looked))
         .await;
     for mut volume in watched(spec) {

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use evenkeel_guards::leaks::{InstanceSpec, ProcessSource, WebAddress};
@@ -73,6 +74,19 @@ impl Leaky {
         let _ = child.wait();
     }
 
+    /// What ends the one in the pid file and starts another on the same address.
+    pub(crate) fn restart_script(&self) -> String {
+        let own = std::env::current_exe().expect("our own program");
+        let (own, file) = (own.display(), self.pid_file().display().to_string());
+        format!(
+            "kill -9 $(cat {file}) 2>/dev/null\n\
+             {ADDRESS}={} {OWNER}={} {own} --exact leaky_child --test-threads=1 \
+             >/dev/null 2>&1 </dev/null &\necho $! >{file}",
+            self.address,
+            std::process::id()
+        )
+    }
+
     /// Makes the pid file an hour older than the process.
     pub(crate) fn age_pid_file(&self) {
         let file = std::fs::File::options().write(true).open(self.pid_file());
@@ -85,13 +99,34 @@ impl Leaky {
 impl Drop for Leaky {
     fn drop(&mut self) {
         self.end();
+        // And the one that a restart has put in its place.
+        let pid = std::fs::read_to_string(self.pid_file()).unwrap_or_default();
+        match pid.trim().parse() {
+            Ok(pid) if pid != self.pid() => kill(pid),
+            _ => {}
+        }
     }
 }
 
-/// A loopback address nobody listens on.
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
+/// Kills a process that a test started.
+fn kill(pid: u32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid.cast_signed()) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
+/// A loopback address nobody listens on, below the ports the kernel gives away by itself:
+/// it must still be free when the child is started a second time.
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let next = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + (std::process::id() * 37 + next) % 10_000;
+        let port = u16::try_from(port).expect("a port");
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().expect("an address");
+        }
+    }
 }
 
 /// The command that serves on `address`.
@@ -143,7 +178,14 @@ pub(crate) fn serve_if_asked() {
         }
         std::process::exit(0);
     });
-    let listener = TcpListener::bind(&address).expect("its address");
+    let until = Instant::now() + Duration::from_secs(10);
+    let listener = loop {
+        match TcpListener::bind(&address) {
+            Ok(listener) => break listener,
+            Err(error) => assert!(Instant::now() < until, "{address}: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20)); // waits: for the killed one to be gone
+    };
     let (mut leaked, mut open, mut workers) = (Vec::new(), Vec::new(), Vec::new());
     for stream in listener.incoming() {
         let Ok(mut stream) = stream else {
@@ -185,7 +227,7 @@ pub(crate) fn serve_if_asked() {
     }
 }
 
-fn end(workers: &mut Vec<Option<Child>>) {
+fn end(workers: &mut [Option<Child>]) {
     for worker in workers.iter_mut().flatten() {
         let _ = worker.kill();
         let _ = worker.wait();
