@@ -8,6 +8,7 @@ mod check;
 mod checks;
 mod client;
 mod docs;
+mod edge;
 mod heartbeats;
 mod journal;
 mod listing;
@@ -97,6 +98,12 @@ enum Command {
     },
     /// Start Evenkeel; Ctrl-C or SIGTERM stops it. Supervised runs go on.
     Serve,
+    /// Start the edge, the reverse proxy in front of the service; it serves on without
+    /// `serve`.
+    ///
+    /// Where one runs already, its listening sockets are taken over without a refused
+    /// connection, and it ends: this is how to restart it. Ctrl-C or SIGTERM stops it.
+    Edge,
     /// Wrap a command under any other scheduler; its exit status passes through.
     Run(run::RunArguments),
     /// How things are now.
@@ -261,6 +268,7 @@ fn dispatch(arguments: Arguments) -> Outcome {
         }
         Command::Check { offline } => check::check(&file, offline, json),
         Command::Serve => serve(load()?),
+        Command::Edge => edge::edge(load()?),
         Command::Run(run) => run::run(&file, run),
         Command::Status => listing::status(&source()?, json),
         Command::Incidents { id } => listing::incidents(&source()?, id.as_deref(), json),

@@ -12,6 +12,7 @@ mod edge;
 mod guide;
 mod heartbeats;
 mod jobs;
+mod leaks;
 mod listeners;
 mod may;
 mod names;
@@ -36,26 +37,26 @@ use std::time::Duration;
 
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::Mode;
-use evenkeel_core::ids::DatabaseId;
+use evenkeel_core::ids::{DatabaseId, PoolId};
 use evenkeel_core::policy::Policy;
 use evenkeel_edge::settings::{Pages, Settings};
 use evenkeel_guards::checks::CheckSpec;
+use evenkeel_guards::leaks::LeakSpec;
 use evenkeel_guards::locks::DatabaseSpec;
 use evenkeel_guards::readiness::ReadinessSpec;
 use toml::de::DeTable;
 
+use crate::quiet::QuietHours;
 use crate::web::tls::TlsFiles;
 
 pub use guide::{commented, reference};
 pub use heartbeats::Pings;
 pub use jobs::{Job, Launch};
 pub use people::{Account, MailServer, MailTls, Person};
-pub use pools::{GuardedPool, Process, Recycle};
 pub use reader::Problem;
 use reader::{Report, Section};
 pub use recorder::Recording;
 use settings::Kind;
-pub use volumes::Volume;
 
 /// The largest configuration that is read, bytes: ten thousand checks take two million.
 const FILE_MAX: u64 = 8 << 20;
@@ -102,10 +103,10 @@ pub struct Config {
     pub pings: Option<Pings>,
     /// What the edge serves, where there is one; its salt is not in this file.
     pub edge: Option<Settings>,
-    /// The instances of the service.
-    pub pools: Vec<GuardedPool>,
-    /// File systems that are watched.
-    pub volumes: Vec<Volume>,
+    /// What fills up, and how it is watched.
+    pub leaks: LeakSpec,
+    /// When little is done in a pool.
+    pub quiet: Vec<(PoolId, QuietHours)>,
     /// What is odd and does not stand in the way.
     pub warnings: Vec<Problem>,
 }
@@ -280,6 +281,11 @@ impl Config {
         self.data_dir.join("recorder")
     }
 
+    /// Where the edge listens for the keeper.
+    pub fn edge_socket(&self) -> PathBuf {
+        self.data_dir.join("edge.sock")
+    }
+
     /// Where the server listens for the command line.
     pub fn control_socket(&self) -> PathBuf {
         self.data_dir.join("control.sock")
@@ -310,6 +316,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let metrics_listen = listeners::metrics(&mut root, report);
     let pings = heartbeats::pings(&mut root, report);
     let front = edge::read(&mut root, report);
+    let (leak_spec, leak_policy) = leaks::read(&mut root, report);
 
     let mut policy = Policy {
         incidents,
@@ -363,10 +370,16 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     components::unwatched(named, &policy, report);
     let pools = pools::read(pool_sections, report);
     let routes = routes::read(route_sections, &policy, &pools, report);
-    let volumes = volumes::read(volume_sections, report);
-    pools::of_core(&pools, &routes, &mut policy);
-    volumes::of_core(&volumes, &mut policy);
-    let guarded = pools.iter().map(|pool| pool.value.clone()).collect();
+    let volumes = volumes::read(volume_sections, &leak_policy, &mut policy, report);
+    pools::of_core(&pools, &routes, &leak_policy, &mut policy);
+    for database in policy.databases.values_mut() {
+        database.leaks = leak_policy.clone();
+    }
+    let quiet = pools.iter().filter_map(|pool| {
+        let hours = pool.value.quiet.clone()?;
+        Some((pool.value.pool.id.clone(), hours))
+    });
+    let quiet = quiet.collect();
     let taken = [
         (Some(page.listen), "the public page"),
         (Some(operator.listen), "the operator's pages"),
@@ -377,7 +390,13 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         service: page.name.clone(),
         status_page: page.url.clone(),
     };
-    let edge = edge::settings(front, (pools, routes), &taken, (pages, &data_dir), report);
+    let (edge, pools) = edge::settings(front, (pools, routes), &taken, (pages, &data_dir), report);
+    let leaks = LeakSpec {
+        pools,
+        volumes,
+        databases: databases.clone(),
+        ..leak_spec
+    };
     Config {
         file: file.to_owned(),
         data_dir,
@@ -397,8 +416,8 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         metrics_listen,
         pings,
         edge,
-        pools: guarded,
-        volumes,
+        leaks,
+        quiet,
         warnings: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ pub mod channels;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod edge;
 pub mod heartbeats;
 pub mod metrics;
 pub mod pump;

@@ -1,13 +1,14 @@
-//! Quiet hours: hours of a day in a person's time zone, as stretches of real time.
+//! Quiet hours: hours of a day in the time zone of a person or a pool, as stretches of real
+//! time.
 //!
 //! The core knows no time zones. This says, once a minute and as an observation like any
-//! other, when each person's present or next quiet stretch is; so the core stays pure,
+//! other, when each one's present or next quiet stretch is; so the core stays pure,
 //! and a replay of what was observed decides the same, whatever became of the zones.
 
 use std::time::Duration;
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::ids::PersonId;
+use evenkeel_core::ids::{PersonId, PoolId};
 use evenkeel_core::observation::{self, Seen};
 use evenkeel_guards::outlet::Outlet;
 use jiff::ToSpan;
@@ -68,9 +69,13 @@ impl QuietHours {
     }
 }
 
-/// Says for ever when each person's quiet hours are.
-pub async fn tell(people: Vec<(PersonId, QuietHours)>, outlet: Outlet) {
-    if people.is_empty() {
+/// Says for ever when the quiet hours of people and pools are.
+pub async fn tell(
+    people: Vec<(PersonId, QuietHours)>,
+    pools: Vec<(PoolId, QuietHours)>,
+    outlet: Outlet,
+) {
+    if people.is_empty() && pools.is_empty() {
         return;
     }
     let mut tick = tokio::time::interval(EVERY);
@@ -80,6 +85,15 @@ pub async fn tell(people: Vec<(PersonId, QuietHours)>, outlet: Outlet) {
             if let Some((from, until)) = hours.stretch(Timestamp::now()) {
                 outlet.picture(Seen::QuietHours(observation::QuietHours {
                     person: person.clone(),
+                    from,
+                    until,
+                }));
+            }
+        }
+        for (pool, hours) in &pools {
+            if let Some((from, until)) = hours.stretch(Timestamp::now()) {
+                outlet.picture(Seen::QuietWindow(observation::QuietWindow {
+                    pool: pool.clone(),
                     from,
                     until,
                 }));

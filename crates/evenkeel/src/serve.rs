@@ -18,6 +18,7 @@ use evenkeel_guards::guard::{EvidenceKeeper, Guard, RunDatabase, RunProcesses};
 use evenkeel_guards::jobs::Jobs;
 use evenkeel_guards::jobs::runs::Runs;
 use evenkeel_guards::jobs::spool::Spool;
+use evenkeel_guards::leaks::Leaks;
 use evenkeel_guards::locks::Locks;
 use evenkeel_guards::readiness::Readiness;
 use tokio::net::TcpListener;
@@ -33,6 +34,7 @@ use crate::channels::webhook::{Settings, Webhook, WebhookError};
 use crate::channels::{Channel, Channels};
 use crate::config::{Config, Pager, Recording};
 use crate::control::{Control, ControlError, Socket};
+use crate::edge::link::Link;
 use crate::heartbeats;
 use crate::metrics;
 use crate::pump::store::{SqliteFile, StartError};
@@ -249,8 +251,14 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     });
     let quiet = tokio::spawn(quiet::tell(
         quiet.collect(),
+        config.quiet.clone(),
         handle.outlet.named("calendar"),
     ));
+    let linked = config.edge.as_ref().map(|settings| {
+        let pools = settings.pools.iter().map(|pool| pool.id.clone()).collect();
+        let link = Link::new(config.edge_socket(), pools);
+        tokio::spawn(link.keep(handle.published.clone(), handle.outlet.named("edge")))
+    });
     let mut pump = tokio::spawn(pump.run(channels, stopped));
     access.audit().tell_late(&config.data_dir).await;
     up(addresses);
@@ -264,6 +272,9 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     }
     stop.send_replace(true);
     quiet.abort();
+    if let Some(linked) = linked {
+        linked.abort();
+    }
     if !pump.is_finished()
         && let Err(error) = pump.await
     {
@@ -334,6 +345,10 @@ fn guards(config: &Config) -> Result<Vec<Arc<dyn Guard>>, ServeError> {
     }
     if !config.readiness.is_empty() {
         guards.push(Arc::new(Readiness::new(config.readiness.clone())));
+    }
+    let leaks = &config.leaks;
+    if !leaks.pools.is_empty() || !leaks.volumes.is_empty() || !leaks.databases.is_empty() {
+        guards.push(Arc::new(Leaks::new(leaks.clone())));
     }
     Ok(guards)
 }

@@ -17,8 +17,10 @@ use evenkeel_edge::settings::{
     Settings, Source,
 };
 
+use evenkeel_guards::leaks::{PoolSpec, ReadyPath};
+
 use super::listeners::{address, usable};
-use super::pools::GuardedPool;
+use super::pools::PoolOf;
 use super::reader::{At, Report, Section};
 use super::secrets::readable;
 use super::settings::Kind;
@@ -116,11 +118,11 @@ pub(super) fn read(root: &mut Section<'_>, report: &mut Report<'_>) -> Option<Fr
 /// What the edge serves: what [edge] says, with the pools and routes beside it.
 pub(super) fn settings(
     front: Option<Front>,
-    (pools, routes): (Vec<At<GuardedPool>>, Vec<At<Route>>),
+    (pools, routes): (Vec<At<PoolOf>>, Vec<At<Route>>),
     taken: &[(Option<SocketAddr>, &str)],
     (pages, state_dir): (Pages, &Path),
     report: &mut Report<'_>,
-) -> Option<Settings> {
+) -> (Option<Settings>, Vec<PoolSpec>) {
     let Some(front) = front else {
         if let Some(pool) = pools.first() {
             report.warn(
@@ -128,7 +130,8 @@ pub(super) fn settings(
                 "there is no [edge]: the instances are watched, and nothing is sent to them or restarted",
             );
         }
-        return None;
+        let specs = pools.into_iter().map(|of| of.value.spec);
+        return (None, specs.collect());
     };
     for listener in &front.listeners {
         let wanted = listener.value.address;
@@ -155,18 +158,30 @@ pub(super) fn settings(
             Some((route.value.pool.clone(), host.to_owned()))
         })
         .collect();
+    let mut specs = Vec::new();
     let pools = pools.into_iter().map(|of| {
-        let mut pool = of.value.pool;
-        if let Some(check) = pool.check.as_mut().filter(|check| check.host.is_empty()) {
-            let host = hosts.get(&pool.id).cloned();
-            check.host = host.unwrap_or_else(|| "localhost".to_owned());
+        let PoolOf {
+            mut pool, mut spec, ..
+        } = of.value;
+        if let Some(check) = &mut pool.check {
+            if check.host.is_empty() {
+                let host = hosts.get(&pool.id).cloned();
+                check.host = host.unwrap_or_else(|| "localhost".to_owned());
+            }
+            // Whoever restarts an instance waits for what the edge waits for.
+            spec.ready = Some(ReadyPath {
+                path: check.path.clone(),
+                host: check.host.clone(),
+            });
         }
+        specs.push(spec);
         pool
     });
-    Some(Settings {
+    let pools = pools.collect();
+    let settings = Settings {
         listeners: front.listeners.into_iter().map(|at| at.value).collect(),
         routes: routes.into_iter().map(|at| at.value).collect(),
-        pools: pools.collect(),
+        pools,
         identity: front.identity,
         trusted: front.trusted,
         bounds: front.bounds,
@@ -174,7 +189,8 @@ pub(super) fn settings(
         pages,
         state_dir: state_dir.to_owned(),
         shutdown_max: front.shutdown_max,
-    })
+    };
+    (Some(settings), specs)
 }
 
 /// Whether two listeners want one place; port 0 is another one each time.

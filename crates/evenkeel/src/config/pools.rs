@@ -2,23 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use evenkeel_core::action::ActionKind;
+use evenkeel_core::authority::{Grant, Mode};
 use evenkeel_core::ids::{ComponentId, InstanceId, PoolId};
-use evenkeel_core::policy::{Policy, PoolPolicy};
+use evenkeel_core::policy::{LeakPolicy, Policy, PoolPolicy, RoutePolicy};
+use evenkeel_core::subject::Subject;
 use evenkeel_edge::settings::{
     ActiveCheck, HoldBounds, Instance, Limit, Outlier, Pool, Queue, Retry, Route,
 };
-use jiff::civil::Time;
-use jiff::tz::TimeZone;
+use evenkeel_guards::leaks::{InstanceSpec, PoolSpec, ProcessSource, Restart, Unit, WebAddress};
+use hyper::header::HeaderName;
 
-use super::calendar::{of_day, zone};
+use super::calendar::zone;
 use super::listeners::address;
+use super::may::grant;
 use super::names::identity;
-use super::program::is_web_address;
 use super::reader::{At, Report, Section};
 use super::settings::Kind;
+use crate::quiet::QuietHours;
 
 /// More often than this a check is load.
 const OFTEN: Duration = Duration::from_millis(100);
@@ -29,43 +32,13 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// The most of anything that is counted here; what is more is a slip of the hand.
 const COUNT_MAX: i64 = 1_000_000;
 
-/// A pool: what the edge needs, and what a leak in it needs.
-#[derive(Debug, Clone)]
-pub struct GuardedPool {
-    /// What the edge needs.
-    pub pool: Pool,
-    /// Which processes its instances are.
-    pub processes: Vec<Process>,
-    /// When little is done: from, until, in which zone.
-    pub quiet: Option<(Time, Time, TimeZone)>,
-}
-
-/// Which process an instance is, and how it is restarted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Process {
-    /// The instance.
-    pub instance: InstanceId,
-    /// Its systemd unit.
-    pub unit: Option<String>,
-    /// A file with its process id.
-    pub pid_file: Option<PathBuf>,
-    /// Where it tells its own metrics.
-    pub metrics: Option<String>,
-    /// What its memory is bounded by, bytes.
-    pub memory_limit: Option<u64>,
-    /// How it is restarted.
-    pub recycle: Option<Recycle>,
-}
-
-/// How an instance is restarted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recycle {
-    /// Its systemd unit is restarted.
-    Unit(String),
-    /// Program and arguments.
-    Command(Vec<String>),
-    /// An address that gets a POST.
-    Hook(String),
+/// A pool: what the edge needs, what watching it needs, and when little is done.
+pub(super) struct PoolOf {
+    pub(super) pool: Pool,
+    pub(super) spec: PoolSpec,
+    pub(super) quiet: Option<QuietHours>,
+    name: String,
+    granted: Option<Grant>,
 }
 
 /// Where the instances' names and addresses were first used.
@@ -75,8 +48,8 @@ struct Taken {
     addresses: BTreeMap<std::net::SocketAddr, Range<usize>>,
 }
 
-pub(super) fn read(sections: Vec<Section<'_>>, report: &mut Report<'_>) -> Vec<At<GuardedPool>> {
-    let mut pools: Vec<At<GuardedPool>> = Vec::new();
+pub(super) fn read(sections: Vec<Section<'_>>, report: &mut Report<'_>) -> Vec<At<PoolOf>> {
+    let mut pools: Vec<At<PoolOf>> = Vec::new();
     let mut taken = Taken::default();
     for mut section in sections {
         let at = section.at.clone();
@@ -98,29 +71,49 @@ pub(super) fn read(sections: Vec<Section<'_>>, report: &mut Report<'_>) -> Vec<A
 }
 
 /// What deciding needs to know of the pools and of who comes to them.
-pub(super) fn of_core(pools: &[At<GuardedPool>], routes: &[At<Route>], policy: &mut Policy) {
+pub(super) fn of_core(
+    pools: &[At<PoolOf>],
+    routes: &[At<Route>],
+    leaks: &LeakPolicy,
+    policy: &mut Policy,
+) {
     for pool in pools {
-        let pool = &pool.value.pool;
-        let led = routes.iter().filter(|route| route.value.pool == pool.id);
+        let spec = &pool.value.spec;
+        let led = routes.iter().filter(|route| route.value.pool == spec.id);
         let components: BTreeSet<ComponentId> = led
             .filter_map(|route| route.value.component.clone())
             .collect();
-        let instances = pool.instances.iter();
+        let instances = spec.instances.iter();
+        let restartable = instances.clone().filter(|one| one.restart.is_some());
         let of_core = PoolPolicy {
+            name: pool.value.name.clone(),
             instances: instances.map(|instance| instance.id.clone()).collect(),
+            recyclable: restartable.map(|instance| instance.id.clone()).collect(),
             components: components.into_iter().collect(),
-            ..PoolPolicy::default()
+            drain_max: spec.drain_max,
+            admit_within: spec.admit_within,
+            leaks: leaks.clone(),
         };
-        policy.pools.insert(pool.id.clone(), of_core);
+        policy.pools.insert(spec.id.clone(), of_core);
+        if let Some(granted) = pool.value.granted.clone() {
+            let scope = Subject::Pool(spec.id.clone());
+            let key = (ActionKind::RecycleInstance, scope);
+            policy.authority.grants.insert(key, granted);
+        }
+    }
+    for route in routes {
+        let of_core = RoutePolicy {
+            component: route.value.component.clone(),
+            pool: route.value.pool.clone(),
+            criticality: route.value.criticality,
+        };
+        policy.routes.insert(route.value.id.clone(), of_core);
     }
 }
 
-fn pool(
-    section: &mut Section<'_>,
-    taken: &mut Taken,
-    report: &mut Report<'_>,
-) -> Option<GuardedPool> {
+fn pool(section: &mut Section<'_>, taken: &mut Taken, report: &mut Report<'_>) -> Option<PoolOf> {
     let id = identity(section, report, "pool");
+    let name = section.text(report, "name");
     let check = check(section, report);
     let slow_start = Duration::from_secs(10);
     let slow_start = section.time(report, "slow_start", Duration::ZERO, slow_start);
@@ -142,7 +135,15 @@ fn pool(
     let connect_timeout = section.time(report, "connect_timeout", MOMENT, second * 2);
     let idle_connections_max = section.count(report, "idle_connections_max", 0..=COUNT_MAX, 64);
     let idle_connection_max = section.time(report, "idle_connection_max", MOMENT, second * 4);
+    let least = PoolSpec::new("".into());
+    let restart_max = section.time(report, "restart_max", second, least.restart_max);
+    let admit_within = section.time(report, "admit_within", second, least.admit_within);
     let quiet = quiet(section, report);
+    let mut may = section.below(report, "may", "pool.may");
+    let kind = ActionKind::RecycleInstance;
+    let granted = grant(&mut may, report, kind.as_str(), kind);
+    let may_at = may.at.clone();
+    may.finish(report);
     let named = section.many(report, "instance", "[pool.instance]");
     if named.is_empty() {
         report.error(
@@ -151,17 +152,41 @@ fn pool(
         );
     }
     let mut instances = Vec::new();
-    let mut processes = Vec::new();
+    let mut specs = Vec::new();
     for mut section in named {
         let read = instance(&mut section, taken, report);
         section.finish(report);
-        if let Some((instance, process)) = read {
+        if let Some((instance, spec)) = read {
             instances.push(instance);
-            processes.push(process);
+            specs.push(spec);
         }
     }
+    let may_act = granted.as_ref();
+    let may_act = may_act.is_some_and(|granted| granted.mode > Mode::Watch);
+    if may_act && specs.iter().all(|instance| instance.restart.is_none()) {
+        report.warn(
+            &may_at,
+            "no instance is ever recycled: none of them says how it is restarted (`unit`, \
+             `recycle_command` or `recycle_hook`)",
+        );
+    } else if may_act && specs.len() == 1 {
+        report.warn(
+            &may_at,
+            "the last instance in use is never recycled, and this pool has one: it takes a second",
+        );
+    }
+    let id = PoolId::from(id?.value);
+    let spec = PoolSpec {
+        // Asked for with the edge's own `Host`, which is known once the routes are.
+        ready: None,
+        drain_max,
+        restart_max,
+        admit_within,
+        instances: specs,
+        ..PoolSpec::new(id.clone())
+    };
     let pool = Pool {
-        id: PoolId::from(id?.value),
+        id,
         instances,
         check,
         outlier,
@@ -176,10 +201,12 @@ fn pool(
         idle_connections_max,
         idle_connection_max,
     };
-    Some(GuardedPool {
+    Some(PoolOf {
         pool,
-        processes,
+        spec,
         quiet,
+        name: name.map_or_else(String::new, |at| at.value),
+        granted,
     })
 }
 
@@ -302,66 +329,48 @@ fn hold(section: &mut Section<'_>, report: &mut Report<'_>) -> HoldBounds {
     }
 }
 
-/// `quiet`: from, until, in which zone.
-fn quiet(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<(Time, Time, TimeZone)> {
+fn quiet(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<QuietHours> {
     let zone = zone(section, report);
     let given = section.text(report, "quiet")?;
-    let Some((from, until)) = given.value.split_once('-') else {
-        let what = format!("`{}` has no beginning and end", given.value);
+    let hours = QuietHours::read(&given.value, zone).ok();
+    if hours.is_none() {
+        let what = format!("`{}` are no hours that begin and end", given.value);
         report.error(
             &given.at,
             what + "; write for example quiet = \"02:00-04:00\"",
         );
-        return None;
-    };
-    let mut of_day = |text: &str| {
-        let time = At {
-            value: text.trim().to_owned(),
-            at: given.at.clone(),
-        };
-        of_day(&time, "quiet", report)
-    };
-    let (from, until) = (of_day(from), of_day(until));
-    let (from, until) = (from?, until?);
-    if from == until {
-        let what =
-            "this begins and ends at the same time; write for example quiet = \"02:00-04:00\"";
-        report.error(&given.at, what);
-        return None;
     }
-    Some((from, until, zone))
+    hours
 }
 
 fn instance(
     section: &mut Section<'_>,
     taken: &mut Taken,
     report: &mut Report<'_>,
-) -> Option<(Instance, Process)> {
+) -> Option<(Instance, InstanceSpec)> {
     let id = identity(section, report, "pool.instance");
     section.demand(report, "address");
     let address = address(section, report, "address");
-    let unit = section.text(report, "unit");
+    let unit = unit(section, report, "unit");
+    let user_unit = self::unit(section, report, "user_unit");
     let pid_file = section.path(report, "pid_file", Kind::Folder);
-    let metrics = section.text(report, "metrics");
+    let metrics = web_address(section, report, "metrics");
+    let release_header = release_header(section, report);
     let memory_limit = section.size(report, "memory_limit", 1 << 20..=1 << 50);
     let command = section.list(report, "recycle_command");
-    let hook = section.text(report, "recycle_hook");
-    if let (Some(_), Some(file)) = (&unit, &pid_file) {
+    let hook = web_address(section, report, "recycle_hook");
+    let given = [
+        unit.as_ref().map(|at| &at.at),
+        user_unit.as_ref().map(|at| &at.at),
+        pid_file.as_ref().map(|at| &at.at),
+    ];
+    if let Some(second) = given.into_iter().flatten().nth(1) {
         report.error(
-            &file.at,
-            "give one of `unit` and `pid_file`: which process it is stands in one place",
+            second,
+            "give one of `unit`, `user_unit` and `pid_file`: which process it is stands in one place",
         );
     }
-    for (key, given) in [("metrics", &metrics), ("recycle_hook", &hook)] {
-        if let Some(given) = given.as_ref().filter(|given| !is_web_address(&given.value)) {
-            let example = section.example(key);
-            let what = format!("`{}` is no address", given.value);
-            report.error(
-                &given.at,
-                format!("{what}; write for example {key} = {example}"),
-            );
-        }
-    }
+    let unit = unit.or(user_unit);
     if let (Some(_), Some(hook)) = (command.first(), &hook) {
         report.error(
             &hook.at,
@@ -385,23 +394,70 @@ fn instance(
     }
     let command: Vec<String> = command.into_iter().map(|at| at.value).collect();
     let unit = unit.map(|at| at.value);
-    let recycle = match (command.is_empty(), hook, &unit) {
-        (false, _, _) => Some(Recycle::Command(command)),
-        (true, Some(hook), _) => Some(Recycle::Hook(hook.value)),
-        (true, None, Some(unit)) => Some(Recycle::Unit(unit.clone())),
+    let restart = match (command.is_empty(), hook, &unit) {
+        (false, _, _) => Some(Restart::Command(command)),
+        (true, Some(hook), _) => Some(Restart::Hook(hook.value)),
+        (true, None, Some(unit)) => Some(Restart::Unit(unit.clone())),
         (true, None, None) => None,
     };
-    let process = Process {
-        instance: id.clone(),
-        unit,
-        pid_file: pid_file.map(|at| at.value),
+    let process = match (unit, pid_file) {
+        (Some(unit), _) => ProcessSource::Unit(unit),
+        (None, Some(file)) => ProcessSource::PidFile(file.value),
+        (None, None) => ProcessSource::Elsewhere,
+    };
+    let spec = InstanceSpec {
+        process,
         metrics: metrics.map(|at| at.value),
+        release_header,
         memory_limit: memory_limit.map(|at| at.value),
-        recycle,
+        restart,
+        ..InstanceSpec::new(id.clone(), address.value)
     };
     let instance = Instance {
         id,
         address: address.value,
     };
-    Some((instance, process))
+    Some((instance, spec))
+}
+
+fn unit(section: &mut Section<'_>, report: &mut Report<'_>, key: &'static str) -> Option<At<Unit>> {
+    let given = section.text(report, key)?;
+    match Unit::new(&given.value, key == "user_unit") {
+        Ok(value) => Some(At {
+            value,
+            at: given.at,
+        }),
+        Err(why) => {
+            report.error(&given.at, why);
+            None
+        }
+    }
+}
+
+fn web_address(
+    section: &mut Section<'_>,
+    report: &mut Report<'_>,
+    key: &'static str,
+) -> Option<At<WebAddress>> {
+    let given = section.text(report, key)?;
+    match WebAddress::parse(&given.value) {
+        Ok(value) => Some(At {
+            value,
+            at: given.at,
+        }),
+        Err(why) => {
+            report.error(&given.at, why);
+            None
+        }
+    }
+}
+
+fn release_header(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<HeaderName> {
+    let given = section.text(report, "release_header")?;
+    let name = HeaderName::from_bytes(given.value.as_bytes()).ok();
+    if name.is_none() {
+        let what = format!("`{}` cannot be the name of a header", given.value);
+        report.error(&given.at, what + "; write for example \"x-release\"");
+    }
+    name
 }

@@ -9,7 +9,7 @@ use evenkeel_core::policy::{Pattern, Policy};
 use evenkeel_edge::settings::Route;
 
 use super::names::{identity, those};
-use super::pools::GuardedPool;
+use super::pools::PoolOf;
 use super::reader::{At, Report, Section};
 
 /// In less no service answers.
@@ -27,7 +27,7 @@ const CRITICALITIES: &[(&str, Criticality)] = &[
 pub(super) fn read(
     sections: Vec<Section<'_>>,
     policy: &Policy,
-    pools: &[At<GuardedPool>],
+    pools: &[At<PoolOf>],
     report: &mut Report<'_>,
 ) -> Vec<At<Route>> {
     let mut routes: Vec<At<Route>> = Vec::new();
@@ -98,7 +98,7 @@ fn overlap(one: &Route, other: &Route) -> Option<String> {
 fn route(
     section: &mut Section<'_>,
     policy: &Policy,
-    pools: &[At<GuardedPool>],
+    pools: &[At<PoolOf>],
     report: &mut Report<'_>,
 ) -> Option<Route> {
     let id = identity(section, report, "route");

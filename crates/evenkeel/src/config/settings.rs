@@ -182,6 +182,10 @@ pub const SECTIONS: &[Section] = &[
         about: "Instances of the service that do the same: any of them can take any request of its routes.",
     },
     Section {
+        name: "pool.may",
+        about: "What Evenkeel may do to the pool's instances by itself. Never to two at once, and never to the last one that is well.",
+    },
+    Section {
         name: "[pool.instance]",
         about: "One process of the service: where it answers, which process it is, and how it is restarted.",
     },
@@ -192,6 +196,10 @@ pub const SECTIONS: &[Section] = &[
     Section {
         name: "[volume]",
         about: "A file system that is watched, so that it is told before it is full.",
+    },
+    Section {
+        name: "leaks",
+        about: "How what fills up is watched: memory, files, threads and connections of instances, volumes, sequences and transactions of databases. When it runs out is told with an interval.",
     },
 ];
 
@@ -484,6 +492,7 @@ settings! {
     }
     "[pool]" {
         "id" Text "" "\"web\"" "Its name, in commands and in the journal.";
+        "name" Text "-" "\"The web front ends\"" "What it is called in sentences; else its id.";
         "check" Text "-" "\"/health\"" "The path each instance is asked for: 2xx and 3xx are well. Without it, only customers' requests tell.";
         "check_host" Text "-" "\"app.example.com\"" "The `Host` it is asked with; else the first host of the pool's routes, or `localhost`.";
         "check_interval" Duration "\"1s\"" "\"5s\"" "How often.";
@@ -517,16 +526,24 @@ settings! {
         "connect_timeout" Duration "\"2s\"" "\"1s\"" "How long opening a connection to an instance may take.";
         "idle_connections_max" Number "64" "16" "Idle connections to one instance that are kept.";
         "idle_connection_max" Duration "\"4s\"" "\"60s\"" "An idle connection is closed after this time; it has to be less than the instance's own (Node.js: 5s).";
+        "restart_max" Duration "\"100s\"" "\"30s\"" "How long restarting an instance may take.";
+        "admit_within" Duration "\"60s\"" "\"5m\"" "How long a restarted instance may take until its check answers.";
         "quiet" Text "-" "\"02:00-04:00\"" "When little is done: instances that have to be recycled rather are then.";
         "time_zone" Text "\"UTC\"" "\"Europe/Berlin\"" "The zone of `quiet`.";
+        "may" Table "-" "" "What Evenkeel may do to its instances.";
         "instance" Table "-" "" "Its instances.";
+    }
+    "pool.may" {
+        "recycle_instance" Mode "\"watch\"" "\"act\"" "Restart an instance before a resource that leaks runs out: drained first, admitted when its check passes again.";
     }
     "[pool.instance]" {
         "id" Text "" "\"web-1\"" "Its name; no other instance has it.";
         "address" Address "" "\"127.0.0.1:9001\"" "Where it answers. An address, not a name, so that it cannot lead elsewhere.";
         "unit" Text "-" "\"web@1.service\"" "Its systemd unit: which process it is, and how it is restarted where nothing else is said.";
+        "user_unit" Text "-" "\"web@1.service\"" "The same, of the manager of the user Evenkeel runs as.";
         "pid_file" Folder "-" "\"/run/web-1.pid\"" "A file with its process id, where it has no unit.";
         "metrics" Text "-" "\"http://127.0.0.1:9001/metrics\"" "Where it tells its own metrics: its heap, and its memory where it runs on another host.";
+        "release_header" Text "-" "\"x-release\"" "The header in which the answer of its metrics names its release.";
         "memory_limit" Size "-" "\"512MiB\"" "What its memory is bounded by, where that is not its cgroup's.";
         "recycle_command" List "-" "[\"systemctl\", \"restart\", \"web@1\"]" "What restarts it; no shell.";
         "recycle_hook" Text "-" "\"http://127.0.0.1:9001/restart\"" "An address that restarts it when it gets a POST.";
@@ -547,6 +564,15 @@ settings! {
     "[volume]" {
         "id" Text "" "\"database\"" "Its name, in findings and in the journal.";
         "path" Folder "" "\"/var/lib/postgresql\"" "A folder on it.";
+        "components" List "[]" "[\"login\"]" "Components that are hurt when it is full.";
+    }
+    "leaks" {
+        "interval" Duration "\"10s\"" "\"30s\"" "From one look at instances and volumes to the next.";
+        "database_interval" Duration "\"1m\"" "\"5m\"" "From one look at what fills up in a database to the next.";
+        "timeout" Duration "\"3s\"" "\"1s\"" "How long an instance's metrics may take.";
+        "warm_up" Duration "\"10m\"" "\"30m\"" "What is seen so soon after a start says nothing of a trend.";
+        "horizon" Duration "\"1d\"" "\"3d\"" "What may run out within this time is told.";
+        "urgent" Duration "\"30m\"" "\"1h\"" "What may run out within this time, and is not mended by then, somebody is called for.";
     }
 }
 

@@ -120,6 +120,7 @@ fn every_example_of_the_table_is_accepted() {
                 "acme_ca_file",
                 "redirect_to_https",
                 "pid_file",
+                "user_unit",
                 "recycle_hook",
             ]
             .contains(&setting.key)
@@ -227,6 +228,7 @@ fn the_defaults_of_the_table_are_the_real_ones() {
             "[pool.instance]",
             "[route]",
             "[volume]",
+            "leaks",
         ]
         .contains(&section.name);
         if skip {
@@ -310,6 +312,7 @@ fn the_defaults_of_the_edge_are_the_real_ones() {
             "[pool.instance]",
             "[[pool.instance]]\nid = \"i\"\naddress = \"127.0.0.1:1\"\n",
         ),
+        ("leaks", "[leaks]\n"),
         ("[route]", "[[route]]\nid = \"r\"\npool = \"p\"\n"),
     ];
     let least = "[[component]]\nid = \"a\"\nname = \"A\"\n".to_owned();
@@ -328,7 +331,10 @@ fn the_defaults_of_the_edge_are_the_real_ones() {
     let read = |text: &str| {
         let config = Config::read(text, Path::new("/folder/evenkeel.toml"));
         let config = config.unwrap_or_else(|error| panic!("{error}\n{text}"));
-        format!("{:?} {:?}", config.edge, config.pools)
+        format!(
+            "{:?} {:?} {:?}",
+            config.edge, config.leaks, config.policy.pools
+        )
     };
     assert_eq!(read(&least), read(&full));
 }

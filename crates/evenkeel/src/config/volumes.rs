@@ -1,30 +1,26 @@
 //! `[[volume]]`: file systems that are watched.
 
-use std::path::PathBuf;
-
 use evenkeel_core::ids::VolumeId;
-use evenkeel_core::policy::{Policy, VolumePolicy};
+use evenkeel_core::policy::{LeakPolicy, Policy, VolumePolicy};
+use evenkeel_guards::leaks::VolumeSpec;
 
-use super::names::identity;
+use super::names::{components, identity};
 use super::reader::{Report, Section};
 use super::settings::Kind;
 
-/// A file system that is watched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Volume {
-    /// Its name.
-    pub id: VolumeId,
-    /// A folder on it.
-    pub path: PathBuf,
-}
-
-pub(super) fn read(sections: Vec<Section<'_>>, report: &mut Report<'_>) -> Vec<Volume> {
-    let mut volumes: Vec<Volume> = Vec::new();
+pub(super) fn read(
+    sections: Vec<Section<'_>>,
+    leaks: &LeakPolicy,
+    policy: &mut Policy,
+    report: &mut Report<'_>,
+) -> Vec<VolumeSpec> {
+    let mut volumes: Vec<VolumeSpec> = Vec::new();
     for mut section in sections {
         let at = section.at.clone();
         let id = identity(&mut section, report, "volume");
         section.demand(report, "path");
         let path = section.path(report, "path", Kind::Folder);
+        let components = components(&mut section, policy, report);
         section.finish(report);
         let (Some(id), Some(path)) = (id, path) else {
             continue;
@@ -35,23 +31,18 @@ pub(super) fn read(sections: Vec<Section<'_>>, report: &mut Report<'_>) -> Vec<V
             report.warn(&path.at, what);
         }
         let id = VolumeId::from(id.value);
-        if volumes.iter().any(|known| known.id == id) {
+        let of_core = VolumePolicy {
+            components,
+            leaks: leaks.clone(),
+        };
+        if policy.volumes.insert(id.clone(), of_core).is_some() {
             report.error(&at, format!("there are two volumes `{id}`"));
             continue;
         }
-        volumes.push(Volume {
+        volumes.push(VolumeSpec {
             id,
             path: path.value,
         });
     }
     volumes
-}
-
-/// What deciding needs to know of them.
-pub(super) fn of_core(volumes: &[Volume], policy: &mut Policy) {
-    for volume in volumes {
-        policy
-            .volumes
-            .insert(volume.id.clone(), VolumePolicy::default());
-    }
 }
