@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::Frame;
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
 
 use crate::wire::{BadBody, Decoded, Framing, Wire};
 
@@ -19,6 +21,8 @@ pub(crate) struct Peer {
     pub(crate) is_trusted: bool,
     /// Whether nobody between can read along.
     pub(crate) is_encrypted: bool,
+    /// Whether it is sent on to `https://`, whatever it asks for.
+    pub(crate) redirects: bool,
 }
 
 /// A client's HTTP/1.1 connection: its task and its request's body have it in turn.
@@ -34,16 +38,24 @@ pub(crate) struct Client {
 pub(crate) enum RequestBody {
     /// On an HTTP/1.1 connection.
     Wire(Rc<RefCell<Client>>),
+    /// A stream of an HTTP/2 connection.
+    Stream(Incoming),
 }
 
 /// A body that does not come whole.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     /// The client has gone.
+    #[error("the client has gone")]
     Gone,
+    /// The client sends nothing more.
+    #[error("the client sends nothing more")]
+    Slow,
     /// It is not what the protocol says.
+    #[error("its body cannot be read: {0}")]
     Bad(BadBody),
     /// It is larger than it may be.
+    #[error("its body is too large")]
     TooLarge,
 }
 
@@ -55,6 +67,10 @@ impl RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self {
             Self::Wire(client) => client.borrow_mut().poll_frame(cx),
+            Self::Stream(body) => {
+                let frame = Pin::new(body).poll_frame(cx);
+                frame.map(|frame| frame.map(|frame| frame.map_err(|_| BodyError::Gone)))
+            }
         }
     }
 }

@@ -7,7 +7,6 @@
 //! The same sweep wakes everyone when the edge stops, or an instance's time is over.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -101,23 +100,12 @@ impl Alarm {
             _ => Poll::Pending,
         }
     }
-
-    /// Polls until it is ready, or the alarm is due: `None`.
-    pub(crate) async fn or_due<T>(
-        &self,
-        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Option<T> {
-        poll_fn(|cx| match poll(cx) {
-            Poll::Ready(ready) => Poll::Ready(Some(ready)),
-            Poll::Pending => self.poll_due(cx).map(|()| None),
-        })
-        .await
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
 
     #[tokio::test(start_paused = true)]
     async fn an_alarm_wakes_when_due_and_not_when_lifted() {
@@ -127,11 +115,11 @@ mod tests {
         let waiting = async {
             alarm.set_in(Duration::from_secs(3));
             let from = Instant::now();
-            assert_eq!(alarm.or_due(|_| Poll::<()>::Pending).await, None);
+            poll_fn(|cx| alarm.poll_due(cx)).await;
             let waited = from.elapsed();
             assert!(waited >= Duration::from_secs(3) && waited < Duration::from_secs(4));
             alarm.lift();
-            let never = alarm.or_due(|_| Poll::<()>::Pending);
+            let never = poll_fn(|cx| alarm.poll_due(cx));
             let hour = Duration::from_secs(3600);
             assert!(tokio::time::timeout(hour, never).await.is_err());
         };

@@ -172,6 +172,7 @@ mod tests {
             address: ([10, 0, 0, 1], 5000).into(),
             is_trusted,
             is_encrypted: false,
+            redirects: false,
         }
     }
 

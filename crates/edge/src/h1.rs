@@ -27,6 +27,7 @@ use crate::clock::Alarm;
 use crate::pages;
 use crate::proxy::{self, Answer, AnswerBody, Asker, Request, Streaming};
 use crate::shared::Shared;
+use crate::trace::Trace;
 use crate::wire::{
     AnswerHead, BadHead, Coding, Framing, RequestHead, Wire, parse_request, put_answer_line,
     put_field, put_headers,
@@ -46,13 +47,18 @@ enum Next {
     Request(Box<RequestHead>),
     /// Nothing more.
     Over,
+    /// HTTP/2, without asking.
+    Newer,
     /// Too slowly.
     Late,
     Bad(BadHead),
 }
 
-/// Serves a connection to its end.
-pub(crate) async fn serve(shared: Rc<Shared>, wire: Wire, peer: Peer) {
+/// What an HTTP/2 connection begins with where nothing was agreed before (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+
+/// Serves a connection to its end, or until it turns out to speak HTTP/2.
+pub(crate) async fn serve(shared: Rc<Shared>, wire: Wire, peer: Peer) -> Option<Wire> {
     let client = Rc::new(RefCell::new(Client {
         wire,
         framing: Framing::None,
@@ -60,34 +66,42 @@ pub(crate) async fn serve(shared: Rc<Shared>, wire: Wire, peer: Peer) {
     let alarm = shared.clock.alarm();
     let bounds = &shared.settings.bounds;
     let mut patience = bounds.head_timeout;
+    let mut is_first = true;
     loop {
-        let head = match next(&shared, &client, &alarm, patience).await {
+        let head = match next(&shared, &client, &alarm, patience, is_first).await {
             Next::Request(head) => head,
-            Next::Over => return,
+            Next::Over => return None,
+            Next::Newer => {
+                return Rc::try_unwrap(client)
+                    .ok()
+                    .map(|client| client.into_inner().wire);
+            }
             Next::Late => {
-                return refuse(&client, &alarm, StatusCode::REQUEST_TIMEOUT).await;
+                refuse(&client, &alarm, StatusCode::REQUEST_TIMEOUT).await;
+                return None;
             }
             Next::Bad(bad) => {
                 shared.count_refused();
                 tracing::debug!(client = %peer.address, "request refused: {bad}");
-                return refuse(&client, &alarm, status_of(bad)).await;
+                refuse(&client, &alarm, status_of(bad)).await;
+                return None;
             }
         };
         patience = bounds.keep_alive;
+        is_first = false;
         let about = About {
             is_head: head.method == Method::HEAD,
             version: head.version,
             keeps: head.keeps,
         };
-        let Some(answer) = asked(&shared, &client, &alarm, &peer, *head).await else {
-            return;
-        };
+        let answer = asked(&shared, &client, &alarm, &peer, *head).await?;
         match give(&shared, &client, &alarm, about, answer).await {
-            Given::Keeps => {}
-            Given::Ends => return linger(&client, &alarm).await,
-            Given::Upgrades(streaming) => return upgraded(client, &alarm, *streaming).await,
-            Given::Cut => return,
+            Given::Keeps => continue,
+            Given::Ends => linger(&client, &alarm).await,
+            Given::Upgrades(streaming) => upgraded(client, &alarm, *streaming).await,
+            Given::Cut => {}
         }
+        return None;
     }
 }
 
@@ -97,6 +111,7 @@ async fn next(
     client: &RefCell<Client>,
     alarm: &Alarm,
     patience: Duration,
+    is_first: bool,
 ) -> Next {
     let bounds = shared.head_bounds();
     let (mut scanned, mut is_begun) = (0, false);
@@ -105,6 +120,9 @@ async fn next(
         let wire = &mut client.borrow_mut().wire;
         loop {
             if !wire.input.is_empty() {
+                if is_first && wire.input.starts_with(PREFACE) {
+                    return Poll::Ready(Next::Newer);
+                }
                 match parse_request(&mut wire.input, &mut scanned, bounds) {
                     Ok(Some(head)) => return Poll::Ready(Next::Request(Box::new(head))),
                     Ok(None) => {}
@@ -159,11 +177,12 @@ async fn asked(
         method: head.method,
         host: head.host,
         target: head.target,
-        version: head.version,
         headers: head.headers,
         framing,
         body: has_body.then(|| RequestBody::Wire(client.clone())),
         upgrades: head.upgrades,
+        trace: Trace::None,
+        plain: false,
     };
     let interim = |head: &AnswerHead| {
         // HTTP/1.0 knows none (RFC 9110, 15.2).
@@ -300,16 +319,24 @@ async fn stream(
     streaming: &mut Streaming,
     coding: Coding,
 ) -> io::Result<()> {
-    let (mut is_over, mut has_moved) = (false, true);
+    let (mut is_over, mut is_cut, mut has_moved) = (false, false, true);
+    let has_length = matches!(streaming.framing(), Framing::Length(_));
     let streamed = poll_fn(|cx| {
         loop {
             // Not held across the body's turn: it may read from the same connection.
             let mut held = client.borrow_mut();
             let wire = &mut held.wire;
-            if wire.is_full() || is_over {
+            if wire.is_full() || is_over || is_cut {
                 match wire.poll_flush(cx) {
                     Poll::Pending => break,
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Ready(Ok(())) if is_cut => {
+                        if coding == Coding::Plain && !has_length {
+                            // The end of the connection would pass for that of the body.
+                            let _sent_before = wire.stream().tcp().set_zero_linger();
+                        }
+                        return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                    }
                     Poll::Ready(Ok(())) if is_over => return Poll::Ready(Ok(())),
                     Poll::Ready(Ok(())) => has_moved = true,
                 }
@@ -330,9 +357,7 @@ async fn stream(
                         wire.output().extend_from_slice(b"0\r\n\r\n");
                     }
                 }
-                Poll::Ready(Some(Err(_))) => {
-                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-                }
+                Poll::Ready(Some(Err(_))) => is_cut = true,
                 Poll::Pending => {
                     match wire.poll_flush(cx) {
                         Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -347,7 +372,7 @@ async fn stream(
             }
         }
         if std::mem::take(&mut has_moved) {
-            alarm.set_in(streaming.idle_timeout);
+            alarm.set_in(streaming.idle_timeout());
         }
         alarm.poll_due(cx).map(|()| {
             streaming.give_up();
@@ -371,7 +396,7 @@ async fn upgraded(client: Rc<RefCell<Client>>, alarm: &Alarm, mut streaming: Str
         return;
     };
     let client = &mut client.into_inner().wire;
-    let idle_timeout = streaming.idle_timeout;
+    let idle_timeout = streaming.idle_timeout();
     let (mut up, mut down) = (Way::default(), Way::default());
     let mut moved = u64::MAX;
     poll_fn(|cx| {
@@ -447,7 +472,7 @@ impl Way {
 
 /// Refuses what cannot be understood, and closes.
 async fn refuse(client: &RefCell<Client>, alarm: &Alarm, status: StatusCode) {
-    let mut answer = pages::plain(status, None);
+    let mut answer = pages::plain(status);
     answer
         .headers
         .insert(CONNECTION, HeaderValue::from_static("close"));

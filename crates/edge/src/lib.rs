@@ -16,20 +16,29 @@
 pub mod settings;
 pub mod traffic;
 
+mod access_log;
+mod banner;
+mod checks;
 mod client;
 mod clock;
 mod forwarded;
 mod h1;
+mod h2;
+mod handover;
+pub mod keeper;
 mod listen;
 mod pages;
 mod proxy;
+mod proxy_protocol;
 mod shared;
-mod standin;
+mod tls;
+mod trace;
 mod upstream;
 mod wire;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc as blocking;
@@ -38,11 +47,13 @@ use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::edge::{EdgePlan, EdgeWindow};
+use tokio::net::UnixListener;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::settings::Settings;
 use crate::shared::Shared;
+pub use crate::traffic::OlderPlan;
 
 /// A running edge. Dropping it stops it as [`stop`](Self::stop) does, and does not wait.
 #[derive(Debug)]
@@ -79,16 +90,6 @@ pub enum StartError {
     /// The system gives no thread or no event queue.
     #[error("the system gives the edge no thread: {0}; check its limits")]
     System(#[from] io::Error),
-}
-
-/// A plan that is older than the one in force: it is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the plan of revision {given} is older than the one in force, {in_force}")]
-pub struct OlderPlan {
-    /// The revision of the one in force.
-    pub in_force: u64,
-    /// The revision of the one given.
-    pub given: u64,
 }
 
 enum Command {
@@ -202,30 +203,63 @@ async fn serve(
     mut orders: mpsc::UnboundedReceiver<Command>,
     tell: &blocking::SyncSender<Result<Started, StartError>>,
 ) {
-    let shared = Shared::new(settings, EdgePlan::default());
-    let (listeners, started) = listen::bind(&shared);
-    if listeners.is_empty() {
-        let _nobody_waits = tell.send(Err(StartError::NoListener(started.problems)));
-        return;
-    }
-    tokio::task::spawn_local(shared.clock.clone().keep());
-    tokio::task::spawn_local(keep_lines(shared.clone()));
+    let begun = match begin(settings) {
+        Ok(begun) => begun,
+        Err(error) => {
+            let _nobody_waits = tell.send(Err(error));
+            return;
+        }
+    };
+    let Begun {
+        shared,
+        listeners,
+        sockets,
+        started,
+        offered,
+    } = begun;
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| tokio::task::spawn_local(listener.accept(shared.clone())))
         .collect();
+    let windows = keeper::windows();
+    let speaking = keeper::listen(shared.clone(), sockets.keeper, windows.clone());
+    let keeping = [
+        tokio::task::spawn_local(shared.clock.clone().keep()),
+        tokio::task::spawn_local(keep_lines(shared.clone())),
+        tokio::task::spawn_local(keeper::keep_windows(shared.clone(), windows)),
+    ];
+    let speaking = tokio::task::spawn_local(speaking);
+    checks::start(&shared);
+    if let Some(log) = &shared.access_log {
+        tokio::task::spawn_local(log.clone().keep());
+    }
+    if let Some(taken) = sockets.taken {
+        taken.ready();
+    }
     let _nobody_waits = tell.send(Ok(started));
-    loop {
-        match orders.recv().await {
+    let mut taken_over = Box::pin(handover::offer(sockets.handover, Rc::new(offered)));
+    let is_taken_over = loop {
+        let order = tokio::select! {
+            order = orders.recv() => order,
+            () = &mut taken_over => break true,
+        };
+        match order {
             Some(Command::Apply(plan, tell)) => {
                 let _nobody_waits = tell.send(shared.apply(*plan));
             }
             Some(Command::Window(from, tell)) => {
                 let _nobody_waits = tell.send(shared.window(from));
             }
-            Some(Command::Stop) | None => break,
+            Some(Command::Stop) | None => break false,
         }
+    };
+    // With it go its copies of the listeners.
+    drop(taken_over);
+    for place in sockets.places {
+        place.leave();
     }
+    tracing::info!(is_taken_over, "the edge takes no further connection");
+    speaking.abort();
     for accepting in accepting {
         accepting.abort();
     }
@@ -233,6 +267,71 @@ async fn serve(
     shared.clock.wake_all();
     let max = shared.settings.shutdown_max;
     let _cut_off = tokio::time::timeout(max, shared.connections.none()).await;
+    for keeping in keeping {
+        keeping.abort();
+    }
+    if let Some(log) = &shared.access_log {
+        log.write().await;
+    }
+}
+
+/// An edge that is about to serve.
+struct Begun {
+    shared: Rc<Shared>,
+    listeners: Vec<listen::Listener>,
+    sockets: Sockets,
+    started: Started,
+    /// Copies of the listeners, for who takes over.
+    offered: Vec<(SocketAddr, OwnedFd)>,
+}
+
+/// The sockets in the state folder.
+struct Sockets {
+    keeper: UnixListener,
+    handover: UnixListener,
+    places: [keeper::Place; 2],
+    taken: Option<handover::Taken>,
+}
+
+fn begin(settings: Settings) -> Result<Begun, StartError> {
+    let state_dir = settings.state_dir.clone();
+    let at = |name: &str| {
+        let path = state_dir.join(name);
+        move |source| StartError::StateDir { path, source }
+    };
+    let handover = state_dir.join(handover::SOCKET);
+    let mut taken = handover::take(&handover).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the listeners of the edge before cannot be taken over");
+        None
+    });
+    let plan = keeper::read_plan(&state_dir);
+    let shared = Shared::new(settings, plan);
+    let (listeners, started) = listen::bind(&shared, &mut taken);
+    if listeners.is_empty() {
+        return Err(StartError::NoListener(started.problems));
+    }
+    // Only who listens takes the sockets' place: another edge may be serving.
+    let speaking = state_dir.join(keeper::SOCKET);
+    let (speaking, first) = keeper::bind(&speaking).map_err(at(keeper::SOCKET))?;
+    let (handover, second) = keeper::bind(&handover).map_err(at(handover::SOCKET))?;
+    let sockets = Sockets {
+        keeper: speaking,
+        handover,
+        places: [first, second],
+        taken,
+    };
+    let copy = |listener: &listen::Listener| {
+        let socket = listener.socket.as_fd().try_clone_to_owned()?;
+        Ok((listener.address, socket))
+    };
+    let offered = listeners.iter().map(copy).collect::<io::Result<_>>();
+    Ok(Begun {
+        offered: offered?,
+        shared,
+        listeners,
+        sockets,
+        started,
+    })
 }
 
 /// Closes connections to instances that nobody needs any more.

@@ -1,17 +1,27 @@
-//! The sockets clients come to, and what becomes of a new connection.
+//! The sockets clients come to, and what becomes of a new connection: who it is, whether
+//! there is a place for it, what is spoken on it.
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::{Buf, BytesMut};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use crate::client::Peer;
-use crate::settings::Listener as Settings;
-use crate::shared::Shared;
+use crate::handover::Taken;
+use crate::settings::{Certificates as Configured, Listener as Settings};
+use crate::shared::{Place, Shared};
+use crate::tls::Certificates;
 use crate::wire::{Stream, Wire};
-use crate::{Started, forwarded, h1};
+use crate::{Started, forwarded, h1, h2, proxy_protocol};
 
 /// Connections that the kernel keeps until they are taken.
 const BACKLOG: u32 = 4096;
@@ -27,33 +37,101 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/pla
 /// A socket that clients come to.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    socket: TcpListener,
+    pub(crate) address: SocketAddr,
+    pub(crate) socket: TcpListener,
     settings: Settings,
+    tls: Option<Tls>,
 }
 
-/// Binds all that can be bound.
-pub(crate) fn bind(shared: &Shared) -> (Vec<Listener>, Started) {
+/// What is needed for a handshake.
+#[derive(Clone)]
+struct Tls {
+    config: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+/// Binds all that can be bound; takes what was taken over where it fits.
+pub(crate) fn bind(shared: &Shared, taken: &mut Option<Taken>) -> (Vec<Listener>, Started) {
     let (mut listeners, mut started) = (Vec::new(), Started::default());
     for settings in &shared.settings.listeners {
-        let address = settings.address;
-        let bound = listen(address).and_then(|socket| Ok((socket.local_addr()?, socket)));
-        match bound {
+        let tls = match tls(settings, &mut started.problems) {
+            Ok(tls) => tls,
+            Err(()) => continue,
+        };
+        let bound = listen(settings.address, taken);
+        match bound.and_then(|socket| Ok((socket.local_addr()?, socket))) {
             Ok((address, socket)) => {
                 started.addresses.push(address);
                 listeners.push(Listener {
+                    address,
                     socket,
                     settings: settings.clone(),
+                    tls,
                 });
             }
-            Err(error) => started.problems.push(format!(
-                "{address} cannot be listened on: {error}; see who has it with `ss -ltnp`"
-            )),
+            Err(error) => {
+                let address = settings.address;
+                let ask = address.port();
+                started.problems.push(format!(
+                    "{address} cannot be listened on: {error}; see who has it with `ss -ltnp sport = :{ask}`"
+                ));
+            }
         }
+    }
+    for problem in &started.problems {
+        tracing::error!("{problem}");
     }
     (listeners, started)
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// What TLS needs; an error where it is asked for and cannot be had.
+fn tls(settings: &Settings, problems: &mut Vec<String>) -> Result<Option<Tls>, ()> {
+    let address = settings.address;
+    let files = match &settings.tls {
+        None => return Ok(None),
+        Some(Configured::Files(files)) => files,
+        Some(Configured::Acme { .. }) => {
+            problems.push(format!(
+                "{address} is not served: certificates by ACME are not here yet; name certificate_file and key_file"
+            ));
+            return Err(());
+        }
+    };
+    let (certificates, troubles) = Certificates::load(files);
+    problems.extend(troubles);
+    let Some(certificates) = certificates else {
+        problems.push(format!("{address} is not served: it has no certificate"));
+        return Err(());
+    };
+    match certificates.config() {
+        Ok(config) => Ok(Some(Tls {
+            config,
+            certificates,
+        })),
+        Err(error) => {
+            problems.push(format!("{address} is not served: {error}"));
+            Err(())
+        }
+    }
+}
+
+fn listen(address: SocketAddr, taken: &mut Option<Taken>) -> io::Result<TcpListener> {
+    if let Some(taken) = taken
+        && let Some(at) = taken
+            .listeners
+            .iter()
+            .position(|(bound, _)| *bound == address)
+    {
+        let (_, socket) = taken.listeners.swap_remove(at);
+        socket.set_nonblocking(true)?;
+        return TcpListener::from_std(socket);
+    }
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -66,11 +144,14 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 impl Listener {
     /// Takes connections until it is aborted.
     pub(crate) async fn accept(self, shared: Rc<Shared>) {
+        if let Some(tls) = &self.tls {
+            tokio::task::spawn_local(tls.certificates.clone().keep());
+        }
         loop {
             match self.socket.accept().await {
                 Ok((tcp, address)) => self.take(&shared, tcp, address),
                 Err(error) => {
-                    tracing::warn!(address = %self.settings.address, %error, "no connection accepted");
+                    tracing::warn!(address = %self.address, %error, "no connection accepted");
                     tokio::time::sleep(EXHAUSTED).await;
                 }
             }
@@ -79,25 +160,139 @@ impl Listener {
 
     fn take(&self, shared: &Rc<Shared>, tcp: TcpStream, address: SocketAddr) {
         let bounds = &shared.settings.bounds;
-        let (max, of_address) = (bounds.connections_max, bounds.connections_per_address_max);
-        let Some(place) = shared.connections.place(address.ip(), max, of_address) else {
-            // It fits into the empty buffer of a new socket; who does not read it is
-            // not told.
-            let _unread = tcp.try_write(FULL);
+        let is_trusted = forwarded::is_in(&shared.settings.trusted, address.ip());
+        // A trusted balancer has as many connections as it has clients.
+        let of_address = match is_trusted {
+            true => bounds.connections_max,
+            false => bounds.connections_per_address_max,
+        };
+        let place = shared
+            .connections
+            .place(address.ip(), bounds.connections_max, of_address);
+        let Some(place) = place else {
+            if self.tls.is_none() {
+                // It fits into the empty buffer of a new socket; who does not read it is
+                // not told.
+                let _unread = tcp.try_write(FULL);
+            }
             return;
         };
         // Without it small answers wait for acknowledgements; one that lacks it works.
         let _slower = tcp.set_nodelay(true);
         let peer = Peer {
             address,
-            is_trusted: forwarded::is_in(&shared.settings.trusted, address.ip()),
-            is_encrypted: false,
+            is_trusted,
+            is_encrypted: self.tls.is_some(),
+            redirects: self.settings.redirect_to_https,
         };
-        let wire = Wire::new(Stream::Plain(tcp), shared.buffers.clone());
-        let serving = h1::serve(shared.clone(), wire, peer);
+        let has_header = self.settings.proxy_protocol && is_trusted;
+        if self.tls.is_none() && !has_header {
+            let serving = begin(shared.clone(), Stream::Plain(tcp), peer, place);
+            tokio::task::spawn_local(serving);
+            return;
+        }
+        let (shared, tls) = (shared.clone(), self.tls.clone());
         tokio::task::spawn_local(async move {
-            serving.await;
-            drop(place);
+            let time = shared.settings.bounds.handshake_timeout;
+            let hands = shake(tcp, peer, has_header, tls, &shared);
+            match tokio::time::timeout(time, hands).await {
+                Ok(Ok((stream, peer))) => begin(shared, stream, peer, place).await,
+                Ok(Err(error)) => tracing::debug!(client = %address, %error, "no handshake"),
+                Err(_) => tracing::debug!(client = %address, "no handshake in time"),
+            }
         });
+    }
+}
+
+/// Everything before the first request.
+async fn shake(
+    mut tcp: TcpStream,
+    mut peer: Peer,
+    has_header: bool,
+    tls: Option<Tls>,
+    shared: &Shared,
+) -> io::Result<(Stream, Peer)> {
+    if has_header && let Some(client) = proxy_protocol::read(&mut tcp).await? {
+        peer.address = client;
+        peer.is_trusted = forwarded::is_in(&shared.settings.trusted, client.ip());
+    }
+    let stream = match tls {
+        None => Stream::Plain(tcp),
+        Some(tls) => Stream::Tls(Box::new(TlsAcceptor::from(tls.config).accept(tcp).await?)),
+    };
+    Ok((stream, peer))
+}
+
+/// Serves in the version that the client speaks.
+async fn begin(shared: Rc<Shared>, stream: Stream, peer: Peer, place: Place) {
+    if stream.is_h2() {
+        h2::serve(shared, Begun::new(stream, BytesMut::new()), peer).await;
+    } else {
+        let wire = Wire::new(stream, shared.buffers.clone());
+        let next = h1::serve(shared.clone(), wire, peer).await;
+        if let Some(wire) = next {
+            let (stream, read) = wire.into_parts();
+            h2::serve(shared, Begun::new(stream, read), peer).await;
+        }
+    }
+    drop(place);
+}
+
+/// A connection from which something was read already.
+#[derive(Debug)]
+struct Begun {
+    stream: Stream,
+    read: BytesMut,
+}
+
+impl Begun {
+    fn new(stream: Stream, read: BytesMut) -> Self {
+        Self { stream, read }
+    }
+}
+
+impl AsyncRead for Begun {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.read.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let len = self.read.len().min(buf.remaining());
+        buf.put_slice(&self.read[..len]);
+        self.read.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Begun {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -11,10 +11,10 @@ use evenkeel_core::edge::EdgeWindow;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::OlderPlan;
+use crate::access_log::AccessLog;
 use crate::clock::Clock;
 use crate::settings::Settings;
-use crate::standin::Traffic;
+use crate::traffic::{Class, OlderPlan, Traffic, identity};
 use crate::upstream::Lines;
 use crate::wire::Buffers;
 
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     /// No further request is taken.
     pub(crate) is_stopping: Cell<bool>,
     pub(crate) connections: Rc<Connections>,
+    /// Where requests are logged.
+    pub(crate) access_log: Option<Rc<AccessLog>>,
     /// Requests refused because they were malformed or out of bounds.
     pub(crate) refused: Cell<u32>,
 }
@@ -50,6 +52,11 @@ pub(crate) struct Place {
     address: IpAddr,
 }
 
+/// The hash of a request's tenant as it is written everywhere.
+pub(crate) fn tenant_name(class: &Class) -> Option<String> {
+    (class.tenant != identity::NOBODY).then(|| identity::written(class.tenant))
+}
+
 impl Shared {
     pub(crate) fn new(settings: Settings, plan: EdgePlan) -> Rc<Self> {
         let settings = Rc::new(settings);
@@ -62,6 +69,10 @@ impl Shared {
             is_stopping: Cell::default(),
             connections: Rc::default(),
             refused: Cell::default(),
+            access_log: settings
+                .access_log
+                .clone()
+                .map(|log| Rc::new(AccessLog::new(log))),
             settings,
         };
         shared.follow_plan();
@@ -70,10 +81,7 @@ impl Shared {
 
     /// Takes a plan; an older one is refused.
     pub(crate) fn apply(&self, plan: EdgePlan) -> Result<(), OlderPlan> {
-        self.traffic.apply(plan).map_err(|older| OlderPlan {
-            in_force: older.in_force,
-            given: older.given,
-        })?;
+        self.traffic.apply(plan)?;
         self.follow_plan();
         Ok(())
     }

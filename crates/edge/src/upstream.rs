@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Frame;
+use rustix::net::RecvFlags;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -64,24 +65,33 @@ pub(crate) struct Connection {
 }
 
 /// No connection.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     /// Refused, or unreachable.
+    #[error("no connection: {0}")]
     Refused(io::Error),
     /// It took too long.
+    #[error("no connection in time")]
     TimedOut,
 }
 
 /// What ended an exchange before its time.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
     /// The instance closed before it had answered whole.
+    #[error("it closed before it had answered whole")]
     Cut,
     /// It does not speak the protocol.
+    #[error("its answer cannot be read: {0}")]
     Head(BadHead),
     /// It does not speak the protocol.
+    #[error("its answer's body cannot be read: {0}")]
     Body(BadBody),
+    /// It did not answer in time.
+    #[error("it did not answer in time")]
+    Late,
     /// The fault is the client's.
+    #[error("{0}")]
     Client(BodyError),
 }
 
@@ -89,6 +99,7 @@ pub(crate) enum Broken {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     connection: Connection,
+    written_before: u64,
     /// What is still to be sent.
     body: Option<RequestBody>,
     coding: Coding,
@@ -146,11 +157,13 @@ impl Lines {
 
 impl Line {
     /// A connection that was used before, if one is fit to be used again.
-    pub(crate) fn reuse(self: &Rc<Self>) -> Option<Connection> {
+    /// `is_careful`: what is sent on it cannot be sent again, so the kernel is asked, too,
+    /// which costs a call.
+    pub(crate) fn reuse(self: &Rc<Self>, is_careful: bool) -> Option<Connection> {
         let now = Instant::now();
         loop {
             let mut idle = self.idle.borrow_mut().pop()?;
-            if self.is_fit(&mut idle, now) {
+            if self.is_fit(&mut idle, now) && !(is_careful && is_over(&idle.wire)) {
                 return Some(Connection {
                     wire: idle.wire,
                     line: self.clone(),
@@ -215,6 +228,14 @@ impl Line {
     }
 }
 
+/// Whether the kernel knows that the other side has closed, or has spoken.
+fn is_over(wire: &Wire) -> bool {
+    let mut byte = [0];
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    let seen = rustix::net::recv(wire.stream().tcp(), &mut byte[..], flags);
+    !matches!(seen, Err(rustix::io::Errno::AGAIN))
+}
+
 impl Exchange {
     /// Begins: the head was put into the connection's output.
     pub(crate) fn begin(
@@ -226,6 +247,7 @@ impl Exchange {
         bounds: HeadBounds,
     ) -> Self {
         Self {
+            written_before: connection.wire.written,
             connection,
             body,
             coding,
@@ -251,6 +273,16 @@ impl Exchange {
     /// Whether the whole request is with the kernel.
     pub(crate) fn is_sent(&self) -> bool {
         self.is_sent
+    }
+
+    /// Whether nothing of the request reached even the kernel.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.connection.wire.written == self.written_before
+    }
+
+    /// Whether it is the client's turn.
+    pub(crate) fn waits_for_client(&self) -> bool {
+        self.body.is_some() && !self.is_deaf && !self.connection.wire.has_output()
     }
 
     /// Whether the instance has said anything.

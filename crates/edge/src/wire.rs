@@ -57,6 +57,8 @@ pub(crate) struct Wire {
     /// To be written after that.
     closing: &'static [u8],
     read_size: usize,
+    /// Bytes that the kernel has taken.
+    pub(crate) written: u64,
     /// Nothing more will come.
     is_over: bool,
     buffers: Buffers,
@@ -71,6 +73,7 @@ impl Wire {
             piece: Bytes::new(),
             closing: b"",
             read_size: READ_MIN,
+            written: 0,
             is_over: false,
             buffers,
         }
@@ -206,6 +209,7 @@ impl Wire {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.written += written as u64;
             let first = written.min(self.output.len());
             self.output.advance(first);
             written -= first;

@@ -129,6 +129,9 @@ pub(crate) fn parse_request(
     match status {
         Ok(httparse::Status::Complete(len)) if len == text.len() => {}
         Ok(_) => return Err(BadHead::Malformed("a blank line inside a head")),
+        Err(httparse::Error::Version) if !names_version(&text) => {
+            return Err(BadHead::Malformed("the first line cannot be read"));
+        }
         Err(error) => return Err(why(error)),
     }
     let (Some(method), Some(path), Some(minor)) = (parsed.method, parsed.path, parsed.version)
@@ -213,6 +216,13 @@ pub(crate) fn parse_answer(
         headers,
         framing,
     }))
+}
+
+/// Whether a head's first line ends with some version of HTTP.
+fn names_version(text: &[u8]) -> bool {
+    let line = text.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let words: Vec<_> = line.split(|byte| *byte == b' ').collect();
+    matches!(words[..], [_, _, version] if version.starts_with(b"HTTP/"))
 }
 
 fn version(minor: u8) -> Version {

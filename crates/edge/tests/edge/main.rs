@@ -1,5 +1,11 @@
 //! The edge on real sockets: between clients that write what they like and instances that
 //! answer what they like.
 
+mod bounds;
+mod control;
+mod faults;
+mod http2;
+mod pages;
 mod requests;
+mod smuggling;
 mod world;

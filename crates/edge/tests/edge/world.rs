@@ -1,9 +1,11 @@
 //! An edge, the instances behind it, and clients: on loopback, gone when they are dropped.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::ops::Deref;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evenkeel_core::edge::Criticality;
 use evenkeel_core::ids::{InstanceId, PoolId, RouteId};
@@ -12,6 +14,7 @@ use evenkeel_edge::settings::{
     Bounds, HoldBounds, Identity, Instance, Limit, Listener, Outlier, Pages, Pool, Queue, Retry,
     Route, Settings,
 };
+use tempfile::TempDir;
 
 /// How long a test waits for what has to come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,6 +23,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// What the test says to its connections.
+    words: Sender<()>,
+    /// What its connections report.
+    reports: Mutex<Receiver<Report>>,
+}
+
+/// What a connection at the instance reports to the test.
+enum Report {
+    /// So much was written, or it came so far.
+    Written(usize),
+    /// It is closed.
+    Closed,
 }
 
 /// A connection at the instance: what is read is recorded.
@@ -28,6 +43,17 @@ pub(crate) struct Served {
     number: usize,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
     unread: Vec<u8>,
+    written: usize,
+    words: Arc<Mutex<Receiver<()>>>,
+    reports: Sender<Report>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _shut = self.stream.shutdown(Shutdown::Both);
+        // A test that has ended does not listen.
+        let _nobody = self.reports.send(Report::Closed);
+    }
 }
 
 impl Upstream {
@@ -36,6 +62,9 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
+        let (words, heard) = channel();
+        let (reports, reported) = channel();
+        let heard = Arc::new(Mutex::new(heard));
         let (serve, recorded) = (Arc::new(serve), seen.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -50,12 +79,53 @@ impl Upstream {
                     number,
                     seen: recorded.clone(),
                     unread: Vec::new(),
+                    written: 0,
+                    words: heard.clone(),
+                    reports: reports.clone(),
                 };
                 let serve = serve.clone();
                 std::thread::spawn(move || serve(served));
             }
         });
-        Self { address, seen }
+        let reports = Mutex::new(reported);
+        Self {
+            address,
+            seen,
+            words,
+            reports,
+        }
+    }
+
+    /// Lets one connection go on.
+    pub(crate) fn say(&self) {
+        self.words.send(()).unwrap();
+    }
+
+    /// What a connection reports to have written.
+    pub(crate) fn written(&self) -> usize {
+        loop {
+            match self.reports.lock().unwrap().recv_timeout(PATIENCE).unwrap() {
+                Report::Written(written) => return written,
+                Report::Closed => {}
+            }
+        }
+    }
+
+    /// Waits until a connection is closed.
+    pub(crate) fn wait_closed(&self) {
+        while !matches!(
+            self.reports.lock().unwrap().recv_timeout(PATIENCE).unwrap(),
+            Report::Closed
+        ) {}
+    }
+
+    /// Waits until this was sent.
+    pub(crate) fn wait_seen(&self, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while !self.seen().concat().contains(text) {
+            assert!(Instant::now() < until, "{text:?} never came");
+            std::thread::yield_now();
+        }
     }
 
     /// Answers every request with the same bytes.
@@ -125,6 +195,25 @@ impl Served {
         Some(())
     }
 
+    /// Waits until the test says so.
+    pub(crate) fn wait_for_word(&self) {
+        // A test that has ended says nothing.
+        let _ended = self.words.lock().unwrap().recv_timeout(PATIENCE);
+    }
+
+    /// Writes the same again and again until nothing is taken for so long.
+    pub(crate) fn write_until_full(&mut self, piece: &[u8], time: Duration) {
+        self.stream.set_write_timeout(Some(time)).unwrap();
+        while let Ok(written) = self.stream.write(piece) {
+            self.written += written;
+        }
+    }
+
+    /// Tells the test how much was written.
+    pub(crate) fn report_written(&self) {
+        let _nobody = self.reports.send(Report::Written(self.written));
+    }
+
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         // Who has gone does not read it; the test sees what it sees.
         let _gone = self.stream.write_all(bytes);
@@ -184,9 +273,43 @@ pub(crate) fn settings(instances: &[SocketAddr]) -> Settings {
     }
 }
 
+/// A running edge with a folder of its own; both are gone when it is dropped.
+pub(crate) struct Running {
+    edge: Option<Edge>,
+    pub(crate) dir: Arc<TempDir>,
+}
+
+impl Deref for Running {
+    type Target = Edge;
+
+    fn deref(&self) -> &Edge {
+        self.edge.as_ref().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(edge) = self.edge.take() {
+            edge.join();
+        }
+    }
+}
+
+/// Starts an edge in a folder of its own.
+pub(crate) fn start(settings: Settings) -> Running {
+    start_in(settings, Arc::new(TempDir::new().unwrap()))
+}
+
+/// Starts an edge in this folder.
+pub(crate) fn start_in(mut settings: Settings, dir: Arc<TempDir>) -> Running {
+    settings.state_dir = dir.path().to_owned();
+    let edge = Some(Edge::start(settings).unwrap());
+    Running { edge, dir }
+}
+
 /// An edge in front of one instance.
-pub(crate) fn edge(upstream: &Upstream) -> Edge {
-    Edge::start(settings(&[upstream.address])).unwrap()
+pub(crate) fn edge(upstream: &Upstream) -> Running {
+    start(settings(&[upstream.address]))
 }
 
 /// A client's connection to the edge.

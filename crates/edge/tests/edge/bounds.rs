@@ -1,0 +1,77 @@
+//! The most of everything, and what happens there.
+
+use std::time::Duration;
+
+use crate::world::{Client, OK, Upstream, exchange, get, settings, start};
+
+#[test]
+fn what_is_too_large_is_refused_by_its_name() {
+    let upstream = Upstream::answering(OK);
+    let mut settings = settings(&[upstream.address]);
+    settings.bounds.head_max = 4096;
+    settings.bounds.headers_max = 20;
+    settings.routes[0].body_max = 10;
+    let edge = start(settings);
+    let long = "x".repeat(5000);
+    let many = "a: 1\r\n".repeat(25);
+    for (name, request, status) in [
+        ("head", format!("GET / HTTP/1.1\r\nhost: a\r\nx: {long}\r\n\r\n"), "431"),
+        ("head without end", format!("GET / HTTP/1.1\r\nhost: a\r\nx: {long}"), "431"),
+        ("target", format!("GET /{long} HTTP/1.1\r\nhost: a\r\n\r\n"), "431"),
+        ("target without end", format!("GET /{long}"), "414"),
+        ("fields", format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"), "431"),
+        ("body", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 11\r\n\r\nhello world".to_owned(), "413"),
+        ("chunks", "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n".to_owned(), "413"),
+    ] {
+        let answer = exchange(&edge, request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {answer}");
+        assert!(answer.contains("connection: close\r\n"), "{name}: {answer}");
+    }
+    assert!(exchange(&edge, get("/")).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn slow_clients_are_told_or_closed() {
+    let upstream = Upstream::answering(OK);
+    let mut settings = settings(&[upstream.address]);
+    settings.bounds.head_timeout = Duration::from_millis(300);
+    settings.bounds.keep_alive = Duration::from_millis(300);
+    settings.routes[0].idle_timeout = Duration::from_millis(300);
+    let edge = start(settings);
+    for (name, request, answer) in [
+        ("nothing", "", ""),
+        ("half a head", "GET / HTTP/1.1\r\nhost", "HTTP/1.1 408 "),
+        (
+            "half a body",
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf",
+            "HTTP/1.1 408 ",
+        ),
+        ("idle", "GET / HTTP/1.1\r\nhost: a\r\n\r\n", "HTTP/1.1 200 "),
+    ] {
+        let got = exchange(&edge, request);
+        assert!(
+            got.starts_with(answer) && got.is_empty() == answer.is_empty(),
+            "{name}: {got}"
+        );
+    }
+}
+
+#[test]
+fn too_many_connections_are_turned_away_politely() {
+    let upstream = Upstream::answering(OK);
+    let mut settings = settings(&[upstream.address]);
+    settings.bounds.connections_per_address_max = 2;
+    let edge = start(settings);
+    let mut kept: Vec<Client> = (0..2).map(|_| Client::new(&edge)).collect();
+    for client in &mut kept {
+        client.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert!(client.answer().ends_with("ok"));
+    }
+    let turned = Client::new(&edge).rest();
+    assert!(
+        turned.starts_with("HTTP/1.1 503 ") && turned.contains("retry-after: "),
+        "{turned}"
+    );
+    kept[0].write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert!(kept[0].answer().ends_with("ok"));
+}

@@ -1,0 +1,197 @@
+//! TLS, HTTP/2, and who is at the other end of a balancer.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use evenkeel_edge::settings::{CertificateFiles, Certificates, Network};
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::world::{Client, OK, Upstream, edge, exchange, get, settings, start};
+
+/// A certificate for a name, written into the folder.
+fn certificate(dir: &Path, name: &str) -> CertificateFiles {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    let files = CertificateFiles {
+        certificate: dir.join(format!("{name}.pem")),
+        key: dir.join(format!("{name}.key")),
+    };
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    files
+}
+
+/// A connection that believes this certificate only.
+async fn encrypted(
+    address: SocketAddr,
+    name: &str,
+    files: &CertificateFiles,
+    alpn: &[u8],
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let mut roots = rustls::RootCertStore::empty();
+    let pem = std::fs::read(&files.certificate).unwrap();
+    roots
+        .add(rustls::pki_types::CertificateDer::from_pem_slice(&pem).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![alpn.to_vec()];
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let tcp = TcpStream::connect(address).await.unwrap();
+    TlsConnector::from(Arc::new(config))
+        .connect(name, tcp)
+        .await
+}
+
+/// Asks over HTTP/2; gives the answer's head and body.
+async fn ask<Io>(io: Io, requests: Vec<Request<Full<Bytes>>>) -> Vec<(u16, String)>
+where
+    Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let hands = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(io));
+    let (mut sender, connection) = hands.await.unwrap();
+    let driving = tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for request in requests {
+        let answer = sender.send_request(request).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        answers.push((status, String::from_utf8_lossy(&body).into_owned()));
+    }
+    drop(sender);
+    driving.await.unwrap().unwrap();
+    answers
+}
+
+fn post(uri: &str, body: &'static str) -> Request<Full<Bytes>> {
+    let request = Request::post(uri).header("te", "trailers");
+    let request = request.header("cookie", "a=1").header("cookie", "b=2");
+    request
+        .body(Full::new(Bytes::from_static(body.as_bytes())))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn streams_are_requests_like_any_other() {
+    let upstream = Upstream::answering(OK);
+    let edge = edge(&upstream);
+    let tcp = TcpStream::connect(edge.started().addresses[0])
+        .await
+        .unwrap();
+    let big = Box::leak("x".repeat(300_000).into_boxed_str());
+    let get = Request::get("http://a.example/get")
+        .body(Full::default())
+        .unwrap();
+    let answers = ask(
+        tcp,
+        vec![
+            get,
+            post("http://a.example/post?x", "hello"),
+            post("http://a.example/big", big),
+        ],
+    )
+    .await;
+    assert!(
+        answers
+            .iter()
+            .all(|answer| *answer == (200, "ok".to_owned())),
+        "{answers:?}"
+    );
+    let seen = upstream.seen().concat();
+    assert!(
+        seen.starts_with("GET /get HTTP/1.1\r\nhost: a.example\r\n"),
+        "{seen:.500}"
+    );
+    assert!(
+        seen.contains("POST /post?x HTTP/1.1\r\nhost: a.example\r\n"),
+        "{seen:.500}"
+    );
+    assert!(
+        seen.contains("cookie: a=1; b=2\r\n") && !seen.contains("\r\nte: "),
+        "{seen:.500}"
+    );
+    assert!(seen.contains("content-length: 5\r\n") && seen.contains("\r\n\r\nhello"));
+}
+
+#[tokio::test]
+async fn the_certificate_is_the_one_for_the_name_and_is_read_again() {
+    let upstream = Upstream::answering(OK);
+    let mut settings = settings(&[upstream.address]);
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (
+        certificate(dir.path(), "a.example"),
+        certificate(dir.path(), "b.example"),
+    );
+    let mut missing = settings.listeners[0].clone();
+    missing.tls = Some(Certificates::Files(vec![CertificateFiles {
+        certificate: dir.path().join("gone.pem"),
+        key: dir.path().join("gone.key"),
+    }]));
+    settings.listeners[0].tls = Some(Certificates::Files(vec![a.clone(), b.clone()]));
+    let mut plain = missing.clone();
+    plain.tls = None;
+    plain.redirect_to_https = true;
+    settings.listeners.extend([missing, plain]);
+    let edge = start(settings);
+    let started = edge.started();
+    assert_eq!(started.addresses.len(), 2);
+    assert!(
+        started
+            .problems
+            .iter()
+            .any(|problem| problem.contains("gone.pem"))
+    );
+    for (name, files) in [("a.example", &a), ("b.example", &b)] {
+        let io = encrypted(started.addresses[0], name, files, b"h2")
+            .await
+            .unwrap();
+        let request = Request::get(format!("https://{name}/"))
+            .body(Full::default())
+            .unwrap();
+        assert_eq!(ask(io, vec![request]).await, [(200, "ok".to_owned())]);
+    }
+    let seen = upstream.seen().concat();
+    assert!(seen.contains("x-forwarded-proto: https\r\n"), "{seen}");
+    let mut client = Client::to(started.addresses[1]);
+    client.write("GET /x?y HTTP/1.1\r\nhost: a.example:80\r\nconnection: close\r\n\r\n");
+    let answer = client.rest();
+    assert!(answer.starts_with("HTTP/1.1 308 "), "{answer}");
+    assert!(
+        answer.contains("location: https://a.example:") && answer.contains("/x?y\r\n"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_balancer_says_who_the_client_is_and_strangers_do_not() {
+    let upstream = Upstream::answering(OK);
+    let mut settings = settings(&[upstream.address]);
+    settings.listeners[0].proxy_protocol = true;
+    let header = "PROXY TCP4 9.9.9.9 127.0.0.1 4000 80\r\n";
+    let stranger = exchange(&start(settings.clone()), header.to_owned() + &get("/"));
+    assert!(stranger.starts_with("HTTP/1.1 400 "), "{stranger}");
+    settings.trusted = vec![Network {
+        address: [127, 0, 0, 1].into(),
+        prefix: 32,
+    }];
+    let edge = start(settings);
+    assert!(exchange(&edge, header.to_owned() + &get("/")).ends_with("ok"));
+    let seen = upstream.seen().concat();
+    assert!(seen.contains("x-forwarded-for: 9.9.9.9\r\n"), "{seen}");
+    assert_eq!(
+        exchange(&edge, get("/")),
+        "",
+        "without the header it is closed"
+    );
+}
