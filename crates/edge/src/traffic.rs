@@ -253,7 +253,7 @@ impl Traffic {
                 tenant_pct: u32::from(pool.limit.tenant_pct),
                 tenants_known: settings.bounds.tenants_known,
             };
-            let adaptive = Adaptive::new(&pool.limit);
+            let adaptive = Adaptive::new(&pool.limit, settings.routes.len(), 0);
             let instances = pool.instances.iter().map(|instance| OfInstance {
                 address: instance.address,
                 sticky: identity::written(identity::instance_hash(&salt, instance.id.as_str())),
@@ -582,6 +582,20 @@ impl Traffic {
             .set(instance.errors.get() + u32::from(error));
         let went = if unfit { Went::Failed } else { went };
         let route = usize::from(pick.route);
+        let under_way = pool.gate.held();
+        let changed = match went {
+            Went::Well(head) => {
+                let us = u64::try_from(head.as_micros()).unwrap_or(u64::MAX);
+                pool.adaptive.answered(now, route, us, under_way)
+            }
+            Went::Failed => pool.adaptive.failed(now, under_way),
+            // Neither its speed nor its failing says how much the pool can carry.
+            Went::Error(_) => None,
+        };
+        if let Some(limit) = changed {
+            let most = self.in_force.borrow().pools[pick.pool].concurrency_max;
+            pool.gate.set_limit(now, in_limits(limit, most));
+        }
         pool.balance.observe(now, pick.instance, route, went);
         pool.balance.change(pick.instance, |health| match unfit {
             true => health.failed(now, outlier),

@@ -25,10 +25,17 @@
 //!
 //! A place that is held cannot be taken back, so fairness in choosing is not enough against
 //! slow requests: one tenant could hold every place for seconds when another comes. While
-//! others wait, and for [`REMEMBERED`] after that, a tenant holds at most its part of the
-//! limit (`tenant_pct`), also where places stay free for it: that is what lets the others in
-//! at once. Only a tenant under its part counts as others: two great ones do not hold each
-//! other back when no one else is there.
+//! others wait, and for [`REMEMBERED`] after that, places stay free for them:
+//!
+//! - a tenant holds at most its part of the limit (`tenant_pct`);
+//! - a tenant that holds more than an equal share of it, and everyone whose requests matter
+//!   less, leaves an eighth of all places free (trunk reservation, as telephone networks keep
+//!   the last lines of a route for the calls that belong there): who holds little is let in
+//!   at once.
+//!
+//! Others are tenants under their part, whose requests matter no less: two great ones do not
+//! hold each other back when no one else is there, and critical requests leave nothing free
+//! for sheddable ones.
 //!
 //! When the queue is full, it is not the next who comes that is turned away but the one who
 //! matters least: of a lesser criticality the tenant's that has had the most; of the same the
@@ -49,13 +56,17 @@ mod flows;
 mod gate;
 
 use account::Account;
-use flows::Flows;
+use flows::{Flow, Flows};
 pub(crate) use gate::Gate;
 
 /// How long after the last other one had to wait a tenant is kept to its part: so long that
 /// pauses between two page views do not end it, so short that a night's batch alone on the
 /// service soon has all of it. Microseconds.
 const REMEMBERED: u64 = 10_000_000;
+
+/// The part of the places that is left free for who holds little: an eighth, which costs an
+/// eighth of what a flood could use, and nothing when nobody else is there.
+const RESERVED: u32 = 8;
 
 /// What a criticality weighs, from sheddable to critical.
 const WEIGHTS: [u64; 3] = [1, 8, 64];
@@ -130,10 +141,10 @@ pub(crate) struct Fair {
     lanes: [Lane; 3],
     /// Virtual time between lanes.
     virtual_time: u64,
-    /// Flows that wait only because they hold their part.
-    blocked: Vec<u32>,
-    /// Until when tenants are kept to their part.
-    kept_until: u64,
+    /// Flows, with the lane, that wait only because they hold their part.
+    blocked: Vec<(u32, usize)>,
+    /// By lane: until when tenants are kept to their part for its sake.
+    kept_until: [u64; 3],
 }
 
 /// The requests of one criticality.
@@ -142,6 +153,8 @@ struct Lane {
     account: Account,
     /// Virtual time between its tenants.
     virtual_time: u64,
+    /// Tenants that hold places or wait.
+    active: u32,
     /// Who waits, by what it has had when last looked at: never more than it has had now.
     ready: BTreeSet<(u64, u32)>,
 }
@@ -158,7 +171,7 @@ impl Fair {
             lanes: Default::default(),
             virtual_time: 0,
             blocked: Vec::new(),
-            kept_until: 0,
+            kept_until: [0; 3],
         }
     }
 
@@ -185,13 +198,10 @@ impl Fair {
         if ready || self.held >= self.limit {
             return None;
         }
-        let flow = self.flows.of(ask.tenant);
-        let kept = now < self.kept_until && self.at_its_part(flow);
+        let (flow, lane) = (self.flows.of(ask.tenant), lane_of(ask.criticality));
         // Those of the same tenant that wait go first.
-        let waits = !self.flows.at(flow).lanes[lane_of(ask.criticality)]
-            .line
-            .is_empty();
-        (!kept && !waits).then(|| self.take(now, flow, lane_of(ask.criticality), ask.expected))
+        let waits = !self.flows.at(flow).lanes[lane].line.is_empty();
+        (!waits && !self.is_kept(now, flow, lane)).then(|| self.take(now, flow, lane, ask.expected))
     }
 
     /// Room in the queue, and whom to wake because it was pushed out.
@@ -211,21 +221,28 @@ impl Fair {
             woken = self.push_out(victim);
         }
         self.waiting += 1;
-        self.flows.at_mut(flow).waiting += 1;
+        self.holds(flow, lane, |flow| {
+            flow.waiting += 1;
+            flow.lanes[lane].waiting += 1;
+        });
         let lane = lane as u8;
         Ok((Room { flow, lane }, woken))
     }
 
     pub(crate) fn free(&mut self, room: Room) {
         self.waiting -= 1;
-        self.flows.at_mut(room.flow).waiting -= 1;
+        let lane = room.lane as usize;
+        self.holds(room.flow, lane, |flow| {
+            flow.waiting -= 1;
+            flow.lanes[lane].waiting -= 1;
+        });
     }
 
     /// Stands in line. Its node, to be given to [`Self::quit`] or [`Self::taken`].
     pub(crate) fn join(&mut self, now: u64, room: &Room, expected: u64) -> u32 {
         let (flow, lane) = (room.flow, room.lane);
         if !self.at_its_part(flow) {
-            self.kept_until = now + REMEMBERED;
+            self.kept_until[lane as usize] = now + REMEMBERED;
         }
         let id = self.waiters.add(Seat::Waits {
             flow,
@@ -235,7 +252,7 @@ impl Fair {
         let first = self.flows.at(flow).lanes[lane as usize].line.is_empty();
         let own = &mut self.flows.at_mut(flow).lanes[lane as usize];
         self.waiters.push(&mut own.line, id);
-        if first && !self.flows.at(flow).blocked {
+        if first {
             self.make_ready(now, flow, lane as usize);
         }
         id
@@ -274,17 +291,17 @@ impl Fair {
         let lane = place.lane as usize;
         self.held -= 1;
         self.lanes[lane].account.give(now, place.expected);
-        let flow = self.flows.at_mut(place.flow);
-        flow.held -= 1;
-        flow.lanes[lane].account.give(now, place.expected);
-        if flow.blocked && !self.at_its_part(place.flow) {
-            self.blocked.retain(|blocked| *blocked != place.flow);
-            self.unblock(now, place.flow);
-        } else if self.flows.at(place.flow).lanes[lane].key.is_some() {
+        self.holds(place.flow, lane, |flow| {
+            flow.held -= 1;
+            flow.lanes[lane].held -= 1;
+            flow.lanes[lane].account.give(now, place.expected);
+        });
+        if self.flows.at(place.flow).lanes[lane].key.is_some() {
             // What it was expected to take is given back: it may be due earlier.
             self.make_unready(place.flow, lane);
             self.make_ready(now, place.flow, lane);
         }
+        self.unblock(now, |own| own == place.flow);
     }
 
     /// Lets the next one in, if there is a place: whom to wake.
@@ -296,11 +313,8 @@ impl Fair {
             if let Some((flow, lane)) = self.due(now) {
                 return Some(self.let_in(now, flow, lane));
             }
-            if self.blocked.is_empty() || now < self.kept_until {
+            if !self.unblock(now, |_| true) {
                 return None;
-            }
-            for flow in std::mem::take(&mut self.blocked) {
-                self.unblock(now, flow);
             }
         }
     }
@@ -334,8 +348,10 @@ impl Fair {
                 // Its places have gone on costing since it was last looked at.
                 self.make_unready(flow, lane);
                 self.make_ready(now, flow, lane);
-            } else if now < self.kept_until && self.at_its_part(flow) {
-                self.block(flow);
+            } else if self.is_kept(now, flow, lane) {
+                self.make_unready(flow, lane);
+                self.flows.at_mut(flow).lanes[lane].blocked = true;
+                self.blocked.push((flow, lane));
             } else {
                 return Some((flow, lane));
             }
@@ -352,7 +368,10 @@ impl Fair {
         own.lift(now, of_lane.virtual_time);
         of_lane.virtual_time = own.key(now);
         own.take(now, expected);
-        self.flows.at_mut(flow).held += 1;
+        self.holds(flow, lane, |flow| {
+            flow.held += 1;
+            flow.lanes[lane].held += 1;
+        });
         self.held += 1;
         let lane = lane as u8;
         Place {
@@ -362,9 +381,32 @@ impl Fair {
         }
     }
 
+    /// Changes what a flow holds or how many of it wait.
+    fn holds(&mut self, flow: u32, lane: usize, change: impl FnOnce(&mut Flow)) {
+        let flow = self.flows.at_mut(flow);
+        let active = |flow: &Flow| u32::from(flow.lanes[lane].held + flow.lanes[lane].waiting > 0);
+        let was = active(flow);
+        change(flow);
+        let of_lane = &mut self.lanes[lane];
+        of_lane.active = of_lane.active + active(flow) - was;
+    }
+
     fn at_its_part(&self, flow: u32) -> bool {
         let part = u64::from(self.limit) * u64::from(self.most.tenant_pct) / 100;
         u64::from(self.flows.at(flow).held) >= part.max(1)
+    }
+
+    /// Whether a tenant may have no further place because of others.
+    fn is_kept(&self, now: u64, flow: u32, lane: usize) -> bool {
+        let greater = self.kept_until[lane + 1..].iter().any(|until| now < *until);
+        let equal = now < self.kept_until[lane];
+        if !greater && !equal {
+            return false;
+        }
+        let free = self.limit.saturating_sub(self.held);
+        let held = self.flows.at(flow).lanes[lane].held;
+        let over = held > 0 && held * self.lanes[lane].active.max(1) >= self.limit;
+        self.at_its_part(flow) || ((greater || over) && free <= self.limit / RESERVED)
     }
 
     fn make_ready(&mut self, now: u64, flow: u32, lane: usize) {
@@ -387,32 +429,31 @@ impl Fair {
         }
     }
 
-    fn block(&mut self, flow: u32) {
-        (0..3).for_each(|lane| self.make_unready(flow, lane));
-        self.flows.at_mut(flow).blocked = true;
-        self.blocked.push(flow);
-    }
-
-    fn unblock(&mut self, now: u64, flow: u32) {
-        self.flows.at_mut(flow).blocked = false;
-        for lane in 0..3 {
-            if !self.flows.at(flow).lanes[lane].line.is_empty() {
+    /// Lets those be chosen again that may have a place now; whether there are any.
+    fn unblock(&mut self, now: u64, which: impl Fn(u32) -> bool) -> bool {
+        let mut any = false;
+        for at in (0..self.blocked.len()).rev() {
+            let (flow, lane) = self.blocked[at];
+            if which(flow) && !self.is_kept(now, flow, lane) {
+                self.blocked.swap_remove(at);
+                self.flows.at_mut(flow).lanes[lane].blocked = false;
                 self.make_ready(now, flow, lane);
+                any = true;
             }
         }
+        any
     }
 
     fn unlink(&mut self, id: u32, flow: u32, lane: usize) {
         let own = &mut self.flows.at_mut(flow).lanes[lane];
         self.waiters.unlink(&mut own.line, id);
-        if own.line.is_empty() {
-            self.make_unready(flow, lane);
+        if !own.line.is_empty() {
+            return;
         }
-        let flow_waits = |lane: usize| !self.flows.at(flow).lanes[lane].line.is_empty();
-        if self.flows.at(flow).blocked && !(0..3).any(flow_waits) {
-            self.flows.at_mut(flow).blocked = false;
-            self.blocked.retain(|blocked| *blocked != flow);
+        if std::mem::take(&mut own.blocked) {
+            self.blocked.retain(|blocked| *blocked != (flow, lane));
         }
+        self.make_unready(flow, lane);
     }
 
     /// Who makes room for one more of `flow` in `lane`.
@@ -423,7 +464,7 @@ impl Fair {
         };
         let greediest = |lane: usize| {
             let ready = self.lanes[lane].ready.last().map(|(_, flow)| *flow);
-            let blocked = self.blocked.iter().copied();
+            let blocked = self.blocked.iter().map(|(flow, _)| *flow);
             let waits = |flow: &u32| last_of(*flow, lane).is_some();
             blocked.chain(ready).find(waits)
         };
@@ -450,3 +491,6 @@ fn lane_of(criticality: Criticality) -> usize {
         Criticality::Critical => 2,
     }
 }
+
+#[cfg(test)]
+mod tests;

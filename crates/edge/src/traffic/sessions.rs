@@ -82,11 +82,6 @@ impl Sessions {
             waker.wake();
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn known(&self) -> usize {
-        self.state.borrow().by_hash.len()
-    }
 }
 
 impl State {
@@ -142,5 +137,36 @@ impl Drop for Waiting<'_> {
         if let_in {
             self.sessions.leave(self.session);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sessions;
+
+    #[tokio::test]
+    async fn a_session_waits_for_itself_in_order_and_is_forgotten_when_it_is_idle() {
+        let sessions = Sessions::new(2);
+        assert!(sessions.try_enter(5) && sessions.try_enter(5));
+        assert!(!sessions.try_enter(5));
+        assert!(sessions.try_enter(6), "another one is not held up");
+        let (first, second, third) = (sessions.join(5), sessions.join(5), sessions.join(5));
+        drop(second);
+        sessions.leave(5);
+        first.await;
+        assert!(!sessions.try_enter(5), "the third goes before");
+        sessions.leave(5);
+        // It was let in, and goes away before it knows.
+        drop(third);
+        sessions.leave(5);
+        sessions.leave(6);
+        assert!(sessions.state.borrow().by_hash.is_empty());
+        assert_eq!(sessions.state.borrow().waiters.len(), 0);
+    }
+
+    #[test]
+    fn without_a_session_there_is_no_bound() {
+        let sessions = Sessions::new(1);
+        assert!((0..10).all(|_| sessions.try_enter(super::NOBODY)));
     }
 }

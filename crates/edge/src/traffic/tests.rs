@@ -15,7 +15,7 @@ use crate::settings::{
 
 const SALT: [u8; 16] = [3; 16];
 
-fn pool(instances: usize) -> Pool {
+pub(super) fn pool(instances: usize) -> Pool {
     let instance = |index| Instance {
         id: format!("web-{index}").as_str().into(),
         address: ([127, 0, 0, 1], 9000 + index as u16).into(),
@@ -75,7 +75,7 @@ fn route(id: &str, path: &str, criticality: Criticality) -> Route {
     }
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let mut reports = route("reports", "/reports", Criticality::Sheddable);
     reports.concurrency_max = Some(1);
     Settings {
@@ -117,7 +117,7 @@ fn class(traffic: &Traffic, path: &str, tenant: &str, session: &str) -> Class {
     class.expect("a route for everything")
 }
 
-fn plan(revision: u64, web: PoolPlan) -> EdgePlan {
+pub(super) fn plan(revision: u64, web: PoolPlan) -> EdgePlan {
     EdgePlan {
         revision,
         pools: BTreeMap::from([("web".into(), web)]),
@@ -384,4 +384,21 @@ async fn a_window_tells_what_ended_since_the_last_one() {
     drop(pick);
     let window = traffic.window(Timestamp::UNIX_EPOCH);
     assert!(window.routes.is_empty() && window.tenants.is_empty());
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_newest_plan_is_in_force_whatever_the_order(revisions in proptest::collection::vec(0..50u64, 1..30)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let traffic = traffic();
+            let mut newest = 0;
+            for given in revisions {
+                let older = traffic.apply(plan(given, PoolPlan::default())).is_err();
+                assert_eq!(older, given < newest);
+                newest = newest.max(given);
+                assert_eq!(traffic.plan().revision, newest);
+            }
+        });
+    }
 }

@@ -315,3 +315,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

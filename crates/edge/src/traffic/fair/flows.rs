@@ -24,10 +24,9 @@ pub(crate) struct Flow {
     tenant: u64,
     /// Asked for since the hand last passed.
     seen: bool,
-    pub(crate) blocked: bool,
-    /// Places it holds.
+    /// Places it holds, in all lanes.
     pub(crate) held: u32,
-    /// Room it has in the queue.
+    /// Room it has in the queue, in all lanes.
     pub(crate) waiting: u32,
     pub(crate) lanes: [FlowLane; 3],
 }
@@ -35,9 +34,13 @@ pub(crate) struct Flow {
 #[derive(Default)]
 pub(crate) struct FlowLane {
     pub(crate) account: Account,
+    pub(crate) held: u32,
+    pub(crate) waiting: u32,
     pub(crate) line: Line,
     /// What it stands with among those that are ready.
     pub(crate) key: Option<u64>,
+    /// Waits only because of what its tenant holds.
+    pub(crate) blocked: bool,
 }
 
 impl Flows {
