@@ -23,6 +23,7 @@ pub mod product_missing;
 pub mod readiness_at_risk;
 pub mod readiness_failed;
 pub mod references_fail;
+pub mod resource_exhausts;
 pub mod retries_spent;
 pub mod run_failed;
 pub mod run_hung;
@@ -150,6 +151,7 @@ pub const DETECTORS: &[Detector] = &[
     heartbeat_overrun::DETECTOR,
     heartbeat_too_often::DETECTOR,
     heartbeat_too_fast::DETECTOR,
+    resource_exhausts::DETECTOR,
 ];
 
 /// A span as an operator says it: `45 s`, `12 min`, `3 h 5 min`.

@@ -90,6 +90,8 @@ finding_kinds! {
     HeartbeatTooOften = "heartbeat_too_often",
     /// A run of a heartbeat succeeded in less time than the work can take.
     HeartbeatTooFast = "heartbeat_too_fast",
+    /// Something that fills up runs out.
+    ResourceExhausts = "resource_exhausts",
 }
 
 impl fmt::Display for FindingKind {

@@ -1,11 +1,21 @@
 //! When something that fills up will be full.
 
+pub(crate) mod cusum;
+pub(crate) mod line;
+pub(crate) mod load;
+pub mod lows;
+pub(crate) mod shape;
+
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::observation::Resource;
+use load::Load;
+use lows::Low;
+use shape::{Shape, Trend};
 
 /// When something runs out, if it goes on as it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +36,8 @@ pub struct Forecast {
     pub exhausts: Exhausts,
     /// Since when it has grown like this, as far as it was seen.
     pub grows_since: Timestamp,
+    /// How much of the way from what it was then to its end lies behind, percent.
+    pub way_pct: u8,
     /// The release it came with: the one before did not grow so.
     pub since_release: Option<String>,
     /// Its siblings in the pool, of about its age, do not grow so.
@@ -68,4 +80,155 @@ pub struct Standing {
     pub started_at: Option<Timestamp>,
     /// When it last fell by at least half of what it had risen, or began anew with less.
     pub fallen_at: Option<Timestamp>,
+    /// Nothing is left of it, in each of the last pictures.
+    pub is_full: bool,
+}
+
+/// How fast something grows: what lives, releases and siblings are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pace {
+    /// In an hour, in the resource's own unit.
+    pub per_hour: u64,
+    /// In a thousand requests, where they were counted.
+    pub per_1000_requests: Option<u64>,
+}
+
+/// What is known of the thing whose history is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// Which.
+    pub(crate) resource: &'a Resource,
+    /// How much there is.
+    pub(crate) limit: u64,
+    /// The greatest fall that was seen of it without a restart.
+    pub(crate) fall_max: u64,
+    /// How fast it grew in the last life of the release before.
+    pub(crate) before: Option<Pace>,
+}
+
+/// What a history tells of the time to come; times are milliseconds from its last point.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outlook {
+    /// It runs out.
+    RunsOut {
+        grows: Grows,
+        used: u64,
+        pace: Pace,
+        earliest_ms: u64,
+        likely_ms: u64,
+        latest_ms: u64,
+        /// Since when it grows like this.
+        since_ms: u64,
+        /// How much of the way since then lies behind, percent.
+        way_pct: u8,
+        /// It grows faster than before.
+        is_new: bool,
+    },
+    /// It ends growing before that.
+    LevelsOff,
+    /// It does not grow.
+    Level,
+}
+
+const HOUR_MS: f64 = 3_600_000.0;
+
+/// Nothing is known closer than this share of the time to come, however well a line fits:
+/// the points are neighbours, which agree more than they should, and tomorrow's load is not
+/// today's.
+const DOUBT: f64 = 0.2;
+
+/// Looks at a history.
+pub(crate) fn reckon(lows: &[Low], known: Known<'_>) -> Outlook {
+    match shape::shape(lows, known.limit as f64, known.fall_max as f64) {
+        Shape::LevelsOff => Outlook::LevelsOff,
+        Shape::Level => Outlook::Level,
+        Shape::Grows(trend) => reckon_trend(&trend, known),
+    }
+}
+
+fn reckon_trend(trend: &Trend, known: Known<'_>) -> Outlook {
+    let limit = known.limit as f64;
+    // A heap is collected when it is full; other things break at the tip of a tooth.
+    let (tip, tip_max) = match known.resource {
+        Resource::Heap => (0.0, 0.0),
+        _ => (trend.tip, trend.tip_max.max(trend.tip)),
+    };
+    let left = (limit - trend.floor - tip).max(0.0);
+    let left_least = (limit - trend.floor - tip_max - trend.by_time.spread.min(left)).max(0.0);
+    let load = Load::after(&trend.requests);
+    let (likely, least, most, per_ms) = match (trend.grows, &trend.by_requests, load) {
+        (Grows::ByRequests, Some(line), Some(load)) => (
+            load.until(left / line.slope),
+            load.busier().until(left_least / line.slope_high),
+            match line.slope_low > 0.0 {
+                true => load.quieter().until(left / line.slope_low),
+                false => f64::MAX,
+            },
+            line.slope * load.rate,
+        ),
+        _ => {
+            let line = &trend.by_time;
+            (
+                left / line.slope,
+                left_least / line.slope_high,
+                match line.slope_low > 0.0 {
+                    true => left / line.slope_low,
+                    false => f64::MAX,
+                },
+                line.slope,
+            )
+        }
+    };
+    let (since_ms, began, is_new) = beginning(trend, known);
+    let way = (trend.floor - began).max(0.0);
+    let way_pct = if way > 0.0 {
+        way * 100.0 / (way + left)
+    } else {
+        0.0
+    };
+    Outlook::RunsOut {
+        grows: trend.grows,
+        used: whole(trend.floor),
+        pace: Pace {
+            per_hour: whole(per_ms * HOUR_MS),
+            per_1000_requests: trend.by_requests.map(|line| whole(line.slope * 1000.0)),
+        },
+        earliest_ms: whole(least.min(likely * (1.0 - DOUBT))),
+        likely_ms: whole(likely),
+        latest_ms: whole(most.max(likely * (1.0 + DOUBT))),
+        since_ms,
+        way_pct: way_pct as u8,
+        is_new,
+    }
+}
+
+/// Since when it grows, from what level, and whether it grew clearly less in the release
+/// before.
+fn beginning(trend: &Trend, known: Known<'_>) -> (u64, f64, bool) {
+    let before = known.before.unwrap_or_default();
+    let (points, pace): (Vec<(f64, f64)>, f64) = match (trend.grows, before.per_1000_requests) {
+        (Grows::ByRequests, Some(per_1000)) => (
+            trend.points.iter().map(|p| (p.requests, p.used)).collect(),
+            per_1000 as f64 / 1000.0,
+        ),
+        _ => (
+            trend.points.iter().map(|p| (p.at, p.used)).collect(),
+            before.per_hour as f64 / HOUR_MS,
+        ),
+    };
+    let since = cusum::exceeds_since(&points, pace);
+    let point = trend.points.get(since.unwrap_or(0));
+    let since_ms = trend.from_ms + point.map_or(0, |point| whole(point.at));
+    let began = point.map_or(0.0, |point| point.used);
+    let gained = match (points.first(), points.last()) {
+        (Some(first), Some(last)) => (last.1 - first.1) / (last.0 - first.0),
+        _ => 0.0,
+    };
+    let is_new = known.before.is_some() && since.is_some() && gained >= 2.0 * pace;
+    (since_ms, began, is_new)
+}
+
+/// As a number that can be kept; what is below zero or no number is zero.
+fn whole(of: f64) -> u64 {
+    (of + 0.5) as u64
 }

@@ -210,8 +210,10 @@ impl Memory {
                 gaps.pop_front();
             }
         }
+        self.levels.skip(last, now);
         *self = Self {
             gaps,
+            levels: core::mem::take(&mut self.levels),
             tracked_since: Some(now),
             early_exits: core::mem::take(&mut self.early_exits),
             ..Self::default()

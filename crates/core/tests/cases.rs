@@ -11,6 +11,8 @@
 
 #[path = "cases/heartbeats.rs"]
 mod heartbeats;
+#[path = "cases/levels.rs"]
+mod levels;
 #[path = "cases/say.rs"]
 mod say;
 #[path = "cases/script.rs"]

@@ -90,11 +90,9 @@ impl Work<'_> {
             Seen::Absence(absence) => self.was_absent(absence.since),
             Seen::Ping(ping) => self.take_ping(ping, at),
             Seen::HeartbeatChange(change) => self.change_heartbeat(by, change),
-            Seen::EdgeWindow(window) => self.state.memory.count_requests(window),
+            Seen::EdgeWindow(window) => self.state.memory.count_requests(window, at),
             Seen::Levels(levels) => {
-                if self.policy.leaks(&levels.of).is_some()
-                    && self.state.memory.see_levels(levels, at, now)
-                {
+                if self.state.memory.see_levels(levels, self.policy, at, now) {
                     self.touch(levels.of.clone());
                 }
             }

@@ -15,6 +15,7 @@
 //! @5s                                 a step although nothing was seen
 //! @5s..9s/1s progress export          the same line again and again
 //! heartbeat backup every=1h grace=10m, ping backup start rid=a   see `heartbeats.rs`
+//! pool web instances=web-1, levels web-1 memory=100+2t/512       see `levels.rs`
 //! ```
 //! `export` where a run is meant is the newest run of the job; a session is `PID:WHO`,
 //! where WHO is a job (its newest run), a component, or `role=R`, `superuser`,
@@ -275,7 +276,11 @@ impl Script {
                 let spec = crate::heartbeats::spec(id, options)?;
                 self.policy.heartbeats.insert((*id).into(), spec);
             }
-            other => return Err(format!("no such section: {other}")),
+            other => {
+                if !crate::levels::configure(other, id, options, &mut self.policy)? {
+                    return Err(format!("no such section: {other}"));
+                }
+            }
         }
         Ok(())
     }
@@ -298,7 +303,8 @@ impl Script {
                     .split_whitespace()
                     .find_map(|word| word.strip_prefix("from="));
                 let heartbeat = crate::heartbeats::see(line, &self.policy, &state.record, *now);
-                let seen = match heartbeat.transpose() {
+                let levels = crate::levels::see(line, &self.policy, *now);
+                let seen = match heartbeat.transpose().or(levels.transpose()) {
                     Some(seen) => seen,
                     None => see(line, &state.record, *now),
                 };

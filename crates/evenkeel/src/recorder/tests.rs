@@ -2,10 +2,14 @@
 
 mod disks;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use evenkeel_core::action::{ActionKind, Outcome};
+use evenkeel_core::edge::{
+    EdgeWindow, InstanceState, InstanceWindow, Latencies, PoolWindow, Traffic,
+};
 use evenkeel_core::ids::{ActionId, CheckId, RunId};
 use evenkeel_core::observation::*;
 use evenkeel_core::subject::{Backend, Subject};
@@ -132,6 +136,102 @@ fn any_chain() -> impl Strategy<Value = LockChain> {
         .boxed()
 }
 
+fn any_levels() -> impl Strategy<Value = Seen> {
+    let resource = prop_oneof![
+        Just(Resource::Memory),
+        Just(Resource::TransactionAge),
+        any_text().prop_map(Resource::Sequence),
+    ];
+    let level = (resource, any::<u64>(), proptest::option::of(any::<u64>()));
+    let level = level.prop_map(|(resource, used, limit)| Level {
+        resource,
+        used,
+        limit,
+    });
+    let of = prop_oneof![
+        any_text().prop_map(|id| Subject::Instance(id.into())),
+        any_text().prop_map(|id| Subject::Volume(id.into())),
+    ];
+    let rest = (
+        proptest::option::of(any_time()),
+        proptest::option::of(any_text()),
+        proptest::collection::vec(level, 0..4),
+    );
+    (of, rest).prop_map(|(of, (started_at, release, levels))| {
+        Seen::Levels(Levels {
+            of,
+            started_at,
+            release,
+            levels,
+        })
+    })
+}
+
+prop_compose! {
+    fn any_traffic()(
+        numbers in proptest::array::uniform4(any::<u32>()), bytes_in in any::<u64>(),
+        waits in proptest::collection::vec(0_u64..100_000_000, 0..5),
+    ) -> Traffic {
+        let mut latencies = Latencies::default();
+        waits.into_iter().for_each(|us| latencies.record(us));
+        Traffic {
+            requests: numbers[0],
+            errors: numbers[1],
+            shed: numbers[2],
+            retried: numbers[3],
+            bytes_in,
+            latencies,
+            ..Traffic::default()
+        }
+    }
+}
+
+prop_compose! {
+    fn any_pool_window()(
+        instance in any_text(), why in proptest::option::of(any_text()), traffic in any_traffic(),
+        state in prop_oneof![Just(InstanceState::InUse), Just(InstanceState::Draining)],
+        queued_max_ms in any::<u32>(),
+    ) -> PoolWindow {
+        let seen = InstanceWindow {
+            state,
+            requests: traffic.requests,
+            latencies: traffic.latencies,
+            why,
+            ..InstanceWindow::default()
+        };
+        PoolWindow {
+            instances: BTreeMap::from([(instance.into(), seen)]),
+            queued_max: Duration::from_millis(queued_max_ms.into()),
+            ..PoolWindow::default()
+        }
+    }
+}
+
+fn any_edge_window() -> impl Strategy<Value = Seen> {
+    let routes = proptest::collection::btree_map(any_text(), any_traffic(), 0..3);
+    let pools = proptest::collection::btree_map(any_text(), any_pool_window(), 0..3);
+    let tenants = proptest::collection::btree_map(any_text(), any_traffic(), 0..3);
+    let rest = (any_traffic(), any::<u32>());
+    (any_time(), any::<u64>(), routes, pools, tenants, rest).prop_map(
+        |(from, plan, routes, pools, tenants, (tenants_rest, count))| {
+            let routes = routes.into_iter().map(|(id, seen)| (id.into(), seen));
+            let pools = pools.into_iter().map(|(id, seen)| (id.into(), seen));
+            Seen::EdgeWindow(EdgeWindow {
+                from,
+                plan,
+                routes: routes.collect(),
+                pools: pools.collect(),
+                tenants,
+                tenants_rest,
+                tenants_rest_count: count,
+                connections: count,
+                connections_refused: 0,
+                refused: 1,
+            })
+        },
+    )
+}
+
 fn any_seen() -> impl Strategy<Value = Seen> {
     let progress = (any_text(), any::<u64>(), 0_u64..10_000, any::<u32>());
     let progress = progress.prop_map(|(run, cpu_ms, io_bytes, processes)| {
@@ -220,6 +320,14 @@ fn any_seen() -> impl Strategy<Value = Seen> {
         exit.boxed(),
         order.prop_map(Seen::Order).boxed(),
         ended.boxed(),
+        any_levels().boxed(),
+        any_edge_window().boxed(),
+        (any_text(), any_time(), any_time())
+            .prop_map(|(pool, from, until)| {
+                let pool = pool.into();
+                Seen::QuietWindow(QuietWindow { pool, from, until })
+            })
+            .boxed(),
     ]
 }
 
