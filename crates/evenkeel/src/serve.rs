@@ -121,7 +121,11 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
 
     let policy = Arc::new(config.policy.clone());
     let journal = Arc::new(SqliteFile(config.journal_file()));
-    let guards = guards(&config)?;
+    let link = config.edge.as_ref().map(|settings| {
+        let pools = settings.pools.iter().map(|pool| pool.id.clone()).collect();
+        Link::new(config.edge_socket(), pools)
+    });
+    let guards = guards(&config, link.as_ref())?;
     let parts = Parts {
         policy: policy.clone(),
         journal,
@@ -254,11 +258,8 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         config.quiet.clone(),
         handle.outlet.named("calendar"),
     ));
-    let linked = config.edge.as_ref().map(|settings| {
-        let pools = settings.pools.iter().map(|pool| pool.id.clone()).collect();
-        let link = Link::new(config.edge_socket(), pools);
-        tokio::spawn(link.keep(handle.published.clone(), handle.outlet.named("edge")))
-    });
+    let linked = link
+        .map(|link| tokio::spawn(link.keep(handle.published.clone(), handle.outlet.named("edge"))));
     let mut pump = tokio::spawn(pump.run(channels, stopped));
     access.audit().tell_late(&config.data_dir).await;
     up(addresses);
@@ -317,7 +318,7 @@ fn recorder(config: &Config, policy: Arc<Policy>) -> Recorder {
     Recorder::start(recorder::Settings::new(folder, keep_for, bytes_max), policy)
 }
 
-fn guards(config: &Config) -> Result<Vec<Arc<dyn Guard>>, ServeError> {
+fn guards(config: &Config, edge: Option<&Arc<Link>>) -> Result<Vec<Arc<dyn Guard>>, ServeError> {
     let runs = Arc::new(Runs::new(Spool::new(config.runs_folder())));
     let processes: Arc<dyn RunProcesses> = runs.clone();
     let evidence = Arc::new(EvidenceStore::new(
@@ -327,7 +328,7 @@ fn guards(config: &Config) -> Result<Vec<Arc<dyn Guard>>, ServeError> {
     let keeper: Arc<dyn EvidenceKeeper> = evidence.clone();
     let locks = Arc::new(Locks::new(
         config.databases.clone(),
-        Some(keeper),
+        Some(keeper.clone()),
         Some(processes),
     ));
     let databases: Arc<dyn RunDatabase> = locks.clone();
@@ -348,7 +349,11 @@ fn guards(config: &Config) -> Result<Vec<Arc<dyn Guard>>, ServeError> {
     }
     let leaks = &config.leaks;
     if !leaks.pools.is_empty() || !leaks.volumes.is_empty() || !leaks.databases.is_empty() {
-        guards.push(Arc::new(Leaks::new(leaks.clone())));
+        let leaks = Leaks::new(leaks.clone()).keeping(keeper);
+        guards.push(Arc::new(match edge {
+            Some(edge) => leaks.behind(edge.clone()),
+            None => leaks,
+        }));
     }
     Ok(guards)
 }
