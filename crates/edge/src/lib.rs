@@ -334,11 +334,15 @@ fn begin(settings: Settings) -> Result<Begun, StartError> {
     })
 }
 
-/// Closes connections to instances that nobody needs any more.
+/// Closes connections to instances that nobody needs any more, and wakes who still uses
+/// one of an instance whose time is over.
 async fn keep_lines(shared: Rc<Shared>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
         shared.lines.prune();
+        if shared.lines.take_cut() {
+            shared.clock.wake_all();
+        }
     }
 }

@@ -84,9 +84,6 @@ pub(crate) fn bind(shared: &Shared, taken: &mut Option<Taken>) -> (Vec<Listener>
             }
         }
     }
-    for problem in &started.problems {
-        tracing::error!("{problem}");
-    }
     (listeners, started)
 }
 

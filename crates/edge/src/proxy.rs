@@ -3,6 +3,7 @@
 
 mod account;
 mod fields;
+mod mirror;
 mod streaming;
 
 use std::future::poll_fn;
@@ -143,6 +144,7 @@ pub(crate) async fn answer(
         Err(turned) => return turned_away(shared, &request.headers, &mut account, turned),
     };
     drop_named(&mut request.headers);
+    mirror::mirror(shared, &request, asker.peer, &class);
     let sent = Sent {
         permit,
         account,

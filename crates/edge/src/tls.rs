@@ -205,3 +205,47 @@ fn read(
     let pair = CertifiedKey::from_der(chain, private, provider).map_err(misfit)?;
     Ok((pair, ends_at))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(dir: &Path, name: &str) -> CertificateFiles {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        let (certificate, key) = (dir.join("pem"), dir.join("key"));
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        CertificateFiles { certificate, key }
+    }
+
+    fn served(certificates: &Certificates) -> Vec<u8> {
+        certificates.served.read().unwrap()[0].cert[0].to_vec()
+    }
+
+    #[test]
+    fn a_new_certificate_is_served_and_a_broken_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = write(dir.path(), "a.example");
+        let (certificates, problems) = Certificates::load(&[files.clone()]);
+        let certificates = certificates.unwrap();
+        assert_eq!(problems, Vec::<String>::new());
+        let (first, stamps) = (served(&certificates), certificates.stamps());
+        write(dir.path(), "b.example.with.another.length");
+        assert_ne!(certificates.stamps(), stamps);
+        certificates.reload();
+        let second = served(&certificates);
+        assert_ne!(first, second);
+        // A key that belongs to another certificate, then one that is none.
+        let other = rcgen::generate_simple_self_signed(vec!["c".to_owned()]).unwrap();
+        for text in [other.signing_key.serialize_pem(), "nonsense".to_owned()] {
+            std::fs::write(&files.key, text).unwrap();
+            certificates.reload();
+            assert_eq!(served(&certificates), second);
+            let (none, problems) = Certificates::load(&[files.clone()]);
+            assert!(
+                none.is_none() && problems[0].contains("key"),
+                "{problems:?}"
+            );
+        }
+    }
+}

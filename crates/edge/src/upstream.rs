@@ -46,6 +46,7 @@ pub(crate) struct Line {
     idle: RefCell<Vec<Idle>>,
     /// When requests that are still under way are cut off, because it drains.
     cut_at: Cell<Option<Instant>>,
+    is_cut_told: Cell<bool>,
     buffers: Buffers,
 }
 
@@ -130,6 +131,7 @@ impl Lines {
                 idle_time_max: pool.idle_connection_max,
                 idle: RefCell::default(),
                 cut_at: Cell::default(),
+                is_cut_told: Cell::default(),
                 buffers: buffers.clone(),
             })
         };
@@ -143,6 +145,16 @@ impl Lines {
     /// Those to one instance.
     pub(crate) fn line(&self, pool: usize, instance: usize) -> &Rc<Line> {
         &self.0[pool][instance]
+    }
+
+    /// Whether there are requests to be cut off that were not told of it yet.
+    pub(crate) fn take_cut(&self) -> bool {
+        let now = Instant::now();
+        let mut is_new = false;
+        for line in self.0.iter().flatten() {
+            is_new |= line.is_cut(now) && !line.is_cut_told.replace(true);
+        }
+        is_new
     }
 
     /// Closes what has been idle for too long.
@@ -209,6 +221,7 @@ impl Line {
     /// Requests under way are cut off at `at`; idle connections are closed.
     pub(crate) fn drain(&self, at: Instant) {
         self.cut_at.set(Some(at));
+        self.is_cut_told.set(false);
         self.idle.borrow_mut().clear();
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use evenkeel_core::edge::{EdgePlan, EdgeWindow, InstanceState, Off, PoolPlan};
+use evenkeel_core::edge::{EdgePlan, EdgeWindow, InstanceState, Mirror, Off, PoolPlan};
 use evenkeel_core::ids::{ComponentId, InstanceId, PoolId};
 use evenkeel_edge::keeper::{SOCKET, Said, Told};
 
@@ -275,4 +275,36 @@ fn requests_at_a_draining_instance_are_cut_off_in_the_end() {
     client.until("half");
     Keeper::new(&edge).say(drain(1));
     assert_eq!(client.rest(), "");
+}
+
+#[tokio::test]
+async fn copies_of_safe_requests_go_to_another_pool_and_nobody_waits_for_them() {
+    let upstream = Upstream::answering(OK);
+    let shadow = Upstream::answering("nonsense");
+    let mut settings = settings(&[upstream.address]);
+    let mut pool = settings.pools[0].clone();
+    pool.id = PoolId::from("shadow");
+    pool.instances[0].id = InstanceId::from("shadow-0");
+    pool.instances[0].address = shadow.address;
+    settings.pools.push(pool);
+    let edge = start(settings);
+    let mirror = Some(Mirror {
+        to: PoolId::from("shadow"),
+        share_permille: 1000,
+    });
+    let pool = PoolPlan {
+        mirror,
+        ..PoolPlan::default()
+    };
+    let plan = EdgePlan {
+        revision: 1,
+        pools: [(PoolId::from("web"), pool)].into(),
+        ..EdgePlan::default()
+    };
+    edge.apply(plan).await.unwrap();
+    let post = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 1\r\n\r\nx";
+    assert!(exchange(&edge, post).ends_with("ok"));
+    assert!(exchange(&edge, get("/copied?x")).ends_with("ok"));
+    shadow.wait_seen("GET /copied?x HTTP/1.1\r\n");
+    assert!(!shadow.seen().concat().contains("POST"));
 }

@@ -125,7 +125,7 @@ async fn streams_are_requests_like_any_other() {
 }
 
 #[tokio::test]
-async fn the_certificate_is_the_one_for_the_name_and_is_read_again() {
+async fn the_certificate_is_the_one_for_the_name_and_one_that_is_gone_is_named() {
     let upstream = Upstream::answering(OK);
     let mut settings = settings(&[upstream.address]);
     let dir = tempfile::tempdir().unwrap();
@@ -194,4 +194,41 @@ fn a_balancer_says_who_the_client_is_and_strangers_do_not() {
         "",
         "without the header it is closed"
     );
+}
+
+#[tokio::test]
+async fn a_stream_under_way_ends_before_its_connection_does() {
+    let upstream = Upstream::start(|mut served| {
+        while served.request().is_some() {
+            served.wait_for_word();
+            served.write(OK.as_bytes());
+        }
+    });
+    let edge = edge(&upstream);
+    let tcp = TcpStream::connect(edge.started().addresses[0])
+        .await
+        .unwrap();
+    let hands = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tcp));
+    let (mut sender, connection) = hands.await.unwrap();
+    let driving = tokio::spawn(connection);
+    let get = || {
+        Request::get("http://a/")
+            .body(Full::<Bytes>::default())
+            .unwrap()
+    };
+    let answer = tokio::spawn(sender.send_request(get()));
+    let seen = tokio::task::spawn_blocking(move || {
+        upstream.wait_seen("\r\n\r\n");
+        upstream
+    });
+    let upstream = seen.await.unwrap();
+    edge.stop();
+    upstream.say();
+    let answer = answer.await.unwrap().unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "ok");
+    // GOAWAY: the connection ends well, and takes nothing more.
+    driving.await.unwrap().unwrap();
+    assert!(sender.send_request(get()).await.is_err());
+    edge.ended().await;
 }
