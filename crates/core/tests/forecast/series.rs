@@ -21,7 +21,9 @@ pub(crate) struct Dice(u64);
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        (0..8).for_each(|_| drop(dice.next()));
+        for _ in 0..8 {
+            dice.next();
+        }
         dice
     }
 
@@ -407,6 +409,41 @@ const SORTS: &[Sort] = &[
         },
     },
 ];
+
+/// Series of real processes, each half second: `# about`, `# limit_kib=N leaks`, then lines
+/// of milliseconds, KiB and requests until then.
+pub(crate) fn recorded() -> Vec<Series> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forecast/recorded");
+    let files = std::fs::read_dir(folder).expect("the recorded series");
+    let mut paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+    paths.sort();
+    paths.iter().map(|path| read(path)).collect()
+}
+
+fn read(path: &std::path::Path) -> Series {
+    let text = std::fs::read_to_string(path).expect("a series");
+    let (head, lines) = text.split_once("limit_kib=").expect("its head");
+    let (limit, lines) = lines.split_once(' ').expect("its limit");
+    let (sort, lines) = lines.split_once('\n').expect("its sort");
+    assert!(head.len() > 20, "{} says what it is", path.display());
+    let samples: Vec<(u64, u64, u64)> = lines
+        .lines()
+        .map(|line| {
+            let numbers = line.split(' ').map(|number| number.parse::<u64>());
+            let numbers: Vec<u64> = numbers.map(|number| number.expect("a number")).collect();
+            (numbers[0], numbers[1] * 1024, numbers[2])
+        })
+        .collect();
+    let last = samples.last().expect("samples").0;
+    Series {
+        name: path.file_stem().expect("a name").to_string_lossy().into(),
+        limit: limit.parse::<u64>().expect("a limit") * 1024,
+        samples,
+        exhausts_ms: (sort == "leaks").then_some(last),
+        counted: true,
+        warm_up_ms: 10_000,
+    }
+}
 
 /// Every sort at every scale it makes sense at, with the dice of one seed.
 pub(crate) fn generated(seed: u64) -> Vec<Series> {
