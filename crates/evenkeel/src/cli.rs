@@ -125,6 +125,48 @@ enum Command {
         #[command(subcommand)]
         command: Option<checks::ChecksCommand>,
     },
+    /// The pools behind the edge: instances, load, limits and queues.
+    Pools,
+    /// The busiest tenants at the edge, by a hash of their name.
+    Tenants,
+    /// What fills up: memory, files, disks, sequences; and when it runs out.
+    Leaks,
+    /// Give an instance no new request; those under way end.
+    Drain(edge::Member),
+    /// Give it requests again, slowly at first.
+    Admit(edge::Member),
+    /// Let the requests of a pool wait, within bounds.
+    Hold {
+        /// The pool.
+        pool: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Let them go on, at a pace.
+    Release {
+        /// The pool.
+        pool: String,
+    },
+    /// Answer for one function with a page that says so; the rest of the service goes on.
+    SwitchOff {
+        /// The component.
+        component: String,
+        #[command(flatten)]
+        reason: Reason,
+        /// What customers are told, by language: --text en="Back at 14:00".
+        #[arg(long = "text", value_name = "LANGUAGE=TEXT")]
+        texts: Vec<String>,
+    },
+    /// Serve it again.
+    SwitchOn {
+        /// The component.
+        component: String,
+    },
+    /// A text at the top of every page of the service.
+    #[command(subcommand)]
+    Banner(edge::BannerCommand),
+    /// Bound what one tenant may send.
+    CapTenant(edge::Cap),
     /// Heartbeats with their ping URLs, or one of them.
     Heartbeats {
         /// One: its name, slug or UUID.
@@ -275,6 +317,21 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Runs { run } => listing::runs(&source()?, run.as_deref(), json),
         Command::Locks => listing::locks(&source()?, json),
         Command::Checks { command } => checks::checks(&source()?, command, json),
+        Command::Pools => edge::pools(&source()?, json),
+        Command::Tenants => edge::tenants(&source()?, json),
+        Command::Leaks => edge::leaks(&source()?, json),
+        Command::Drain(member) => edge::drain(&source()?, member, json),
+        Command::Admit(member) => edge::admit(&source()?, member, json),
+        Command::Hold { pool, reason } => edge::hold(&source()?, &pool, reason.reason, json),
+        Command::Release { pool } => edge::release(&source()?, &pool, json),
+        Command::SwitchOff {
+            component,
+            reason,
+            texts,
+        } => edge::switch_off(&source()?, &component, reason.reason, &texts, json),
+        Command::SwitchOn { component } => edge::switch_on(&source()?, &component, json),
+        Command::Banner(command) => edge::banner(&source()?, command, json),
+        Command::CapTenant(cap) => edge::cap(&source()?, cap, json),
         Command::Heartbeats {
             heartbeat,
             pause,

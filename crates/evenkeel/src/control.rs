@@ -136,6 +136,9 @@ pub fn router(control: Control) -> Router {
         .route("/v1/runs/{run}", get(run))
         .route("/v1/locks", get(locks))
         .route("/v1/checks", get(checks))
+        .route("/v1/pools", get(pools))
+        .route("/v1/tenants", get(tenants))
+        .route("/v1/fill", get(fill))
         .route("/v1/findings", get(findings))
         .route("/v1/authority", get(authority))
         .route("/v1/orders", post(order))
@@ -211,6 +214,22 @@ async fn locks(State(control): State<Control>) -> Response {
 async fn checks(State(control): State<Control>) -> Response {
     let live = control.published.borrow().clone();
     Json(report::checks(&control.policy, &live)).into_response()
+}
+
+async fn pools(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    let pools = report::edge::pools(&live.record, &control.policy, Some(&live));
+    Json(pools).into_response()
+}
+
+async fn tenants(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    Json(report::edge::tenants(&live.record, &live)).into_response()
+}
+
+async fn fill(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    Json(report::edge::fill(&live)).into_response()
 }
 
 async fn findings(State(control): State<Control>) -> Response {

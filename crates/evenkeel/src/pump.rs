@@ -30,6 +30,7 @@
 
 mod alive;
 pub mod board;
+pub mod fill;
 pub mod hands;
 pub mod meters;
 mod observers;
@@ -40,6 +41,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 mod watchlist;
+pub mod windows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -419,6 +421,12 @@ impl Pump {
                 "observations come faster than they are taken: pictures were dropped (the next ones say it again)"
             );
             self.dropped_told = dropped;
+        }
+        for Observation { at, seen, .. } in inputs {
+            if let Seen::Levels(levels) = seen {
+                let forecasts = self.state.memory.forecasts(&levels.of).cloned();
+                self.publisher.show_levels(*at, levels, forecasts.collect());
+            }
         }
         self.publisher
             .advance(&self.state.record, events, inputs, now, dropped);

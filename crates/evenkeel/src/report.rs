@@ -2,6 +2,8 @@
 //! the lists of the command line. Made from a record and a policy alone, so that the same
 //! answers come from a journal whose server is not running.
 
+pub mod edge;
+
 use std::collections::BTreeMap;
 
 use evenkeel_core::Timestamp;

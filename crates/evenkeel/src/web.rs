@@ -10,6 +10,7 @@
 //! frames.
 
 pub mod account;
+pub mod amounts;
 pub mod api;
 pub mod clock;
 pub mod operator;

@@ -14,7 +14,7 @@ use super::source::Source;
 use crate::control::Given;
 use crate::report;
 
-fn give(source: &Source, what: Order, done: &str, json: bool) -> Outcome {
+pub(super) fn give(source: &Source, what: Order, done: &str, json: bool) -> Outcome {
     let by = nix::unistd::User::from_uid(nix::unistd::Uid::current())
         .ok()
         .flatten()

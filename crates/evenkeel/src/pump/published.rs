@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::event::Event;
+use evenkeel_core::forecast::Forecast;
 use evenkeel_core::ids::{DatabaseId, RunId};
-use evenkeel_core::observation::{DatabaseLoad, LockWaits, Observation, RunProgress, Seen};
+use evenkeel_core::observation::{DatabaseLoad, Levels, LockWaits, Observation, RunProgress, Seen};
 use evenkeel_core::record::Record;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -22,6 +23,8 @@ use tokio::time::Instant;
 use crate::recorder::Recording;
 
 use super::board::Board;
+use super::fill::Fill;
+use super::windows::Windows;
 
 /// Older than this, what is published says nothing about now: three of the pump's
 /// longest pauses.
@@ -44,6 +47,10 @@ pub struct Published {
     pub progress: BTreeMap<RunId, (Timestamp, Arc<RunProgress>)>,
     /// How checks went lately.
     pub checks: Arc<Board>,
+    /// What passed the edge lately.
+    pub windows: Arc<Windows>,
+    /// How full everything is that can fill up.
+    pub fill: Arc<Fill>,
     /// Why nothing can be written to the journal, and since when.
     pub trouble: Option<(Timestamp, String)>,
     /// Pictures dropped since the start because they came faster than they were taken.
@@ -82,6 +89,8 @@ impl Published {
             load: BTreeMap::new(),
             progress: BTreeMap::new(),
             checks: Arc::default(),
+            windows: Arc::default(),
+            fill: Arc::default(),
             trouble: None,
             dropped: 0,
             recording: Recording::default(),
@@ -122,6 +131,12 @@ impl Publisher {
         });
     }
 
+    /// Shows how full something is, and when it runs out.
+    pub(super) fn show_levels(&self, at: Timestamp, levels: &Levels, forecasts: Vec<Forecast>) {
+        let fill = self.sender.borrow().fill.clone();
+        fill.take(at, levels, forecasts);
+    }
+
     /// The record on show.
     pub(super) fn record(&self) -> Arc<Record> {
         self.sender.borrow().record.clone()
@@ -158,6 +173,7 @@ impl Publisher {
                     next.progress.insert(progress.run.clone(), latest);
                 }
                 Seen::CheckResult(result) => next.checks.take(*at, result),
+                Seen::EdgeWindow(window) => next.windows.take(*at, window),
                 _ => {}
             }
         }

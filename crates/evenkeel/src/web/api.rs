@@ -87,6 +87,21 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "[Check]",
     ),
     of(
+        "/api/v1/pools",
+        "The pools behind the edge, with their instances.",
+        "[Pool]",
+    ),
+    of(
+        "/api/v1/tenants",
+        "The busiest tenants at the edge, by a hash of their name; all others last.",
+        "[Tenant]",
+    ),
+    of(
+        "/api/v1/fill",
+        "How full everything is that can fill up, and when it runs out.",
+        "[Fill]",
+    ),
+    of(
         "/api/v1/heartbeats",
         "Heartbeats and where they stand.",
         "[Heartbeat]",
@@ -167,6 +182,9 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
         ("/api/v1/runs/{run}", get(run)),
         ("/api/v1/locks", get(locks)),
         ("/api/v1/checks", get(checks)),
+        ("/api/v1/pools", get(pools)),
+        ("/api/v1/tenants", get(tenants)),
+        ("/api/v1/fill", get(fill)),
         ("/api/v1/heartbeats", get(heartbeats)),
         ("/api/v1/readiness", get(readiness)),
         ("/api/v1/authority", get(authority)),
@@ -276,6 +294,21 @@ async fn locks(_: Caller, State(console): State<Console>) -> Response {
 
 async fn checks(_: Caller, State(console): State<Console>) -> Response {
     answered(&report::checks(&console.site.policy, &console.site.now()))
+}
+
+async fn pools(_: Caller, State(console): State<Console>) -> Response {
+    let live = console.site.now();
+    let policy = &console.site.policy;
+    answered(&report::edge::pools(&live.record, policy, Some(&live)))
+}
+
+async fn tenants(_: Caller, State(console): State<Console>) -> Response {
+    let live = console.site.now();
+    answered(&report::edge::tenants(&live.record, &live))
+}
+
+async fn fill(_: Caller, State(console): State<Console>) -> Response {
+    answered(&report::edge::fill(&console.site.now()))
 }
 
 async fn heartbeats(_: Caller, State(console): State<Console>) -> Response {

@@ -179,6 +179,74 @@ pub const SHAPES: &[(&str, &str, &[&str])] = &[
         &["at time", "took_ms number", "passed any"],
     ),
     (
+        "Pool",
+        "A pool behind the edge. `seen_at` is null where nobody knows how it is; requests, errors and times are of the last `seconds`.",
+        &[
+            "id text",
+            "name text",
+            "seen_at ?time",
+            "plan_wanted number",
+            "plan_in_force ?number",
+            "hold any",
+            "limit number",
+            "under_way number",
+            "queued number",
+            "held number",
+            "shed number",
+            "seconds number",
+            "instances [Instance]",
+        ],
+    ),
+    (
+        "Instance",
+        "An instance. `state` is in_use, slow_start, draining, down or ejected; null where nobody knows.",
+        &[
+            "id text",
+            "state ?text",
+            "why ?text",
+            "drained yesno",
+            "recycling yesno",
+            "weight_pct number",
+            "under_way number",
+            "requests number",
+            "errors number",
+            "p50_us ?number",
+            "p99_us ?number",
+        ],
+    ),
+    (
+        "Tenant",
+        "A tenant by the hash of its name; null for all others together.",
+        &[
+            "tenant ?text",
+            "requests number",
+            "errors number",
+            "shed number",
+            "bytes_in number",
+            "bytes_out number",
+            "p99_us ?number",
+            "seconds number",
+            "requests_per_s_max ?number",
+        ],
+    ),
+    (
+        "Fill",
+        "How full the things of an instance, a volume or a database are.",
+        &[
+            "of Subject",
+            "at time",
+            "started_at ?time",
+            "release ?text",
+            "levels [Level]",
+            "forecasts [any]",
+        ],
+    ),
+    (
+        "Level",
+        "How full one thing is, in its own unit. `limit` is null where nothing is known to end it.",
+        &["resource any", "used number", "limit ?number"],
+    ),
+    (
         "Heartbeat",
         "A heartbeat, heard of or not. `status` is down, grace (due, and not late yet), new (never heard, nothing due), up or paused.",
         &[
@@ -272,6 +340,22 @@ pub const SHAPES: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
+/// Every order to the edge, with its fields; `order` is `edge`, and `edge` says which.
+const EDGE_ORDERS: &[(&str, &[&str])] = &[
+    ("drain", &["pool text", "instance text"]),
+    ("admit", &["pool text", "instance text"]),
+    ("hold", &["pool text", "reason text"]),
+    ("release", &["pool text"]),
+    (
+        "switch_off",
+        &["component text", "reason text", "texts {text}"],
+    ),
+    ("switch_on", &["component text"]),
+    ("show_banner", &["texts {text}", "link ?text"]),
+    ("hide_banner", &[]),
+    ("cap_tenant", &["tenant text", "requests_per_s_max ?number"]),
+];
+
 /// Every order, with its fields.
 const ORDERS: &[(&str, &[&str])] = &[
     ("approve", &["action text"]),
@@ -325,7 +409,17 @@ fn order_shape() -> Value {
         }
         shape
     });
-    json!({ "description": "An order.", "oneOf": one.collect::<Vec<_>>() })
+    let of_edge = EDGE_ORDERS.iter().map(|(order, fields)| {
+        let mut shape = object("", fields);
+        shape["title"] = json!(format!("edge: {order}"));
+        shape["properties"]["order"] = json!({ "const": "edge" });
+        shape["properties"]["edge"] = json!({ "const": order });
+        if let Some(required) = shape["required"].as_array_mut() {
+            required.extend([json!("order"), json!("edge")]);
+        }
+        shape
+    });
+    json!({ "description": "An order.", "oneOf": one.chain(of_edge).collect::<Vec<_>>() })
 }
 
 /// The document.
