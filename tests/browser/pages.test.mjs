@@ -9,7 +9,7 @@ import { built, start } from './program.mjs';
 
 const OPERATOR_PATHS = [
   '/', '/incidents', '/incidents/I-1', '/proposals', '/jobs', '/jobs/payroll-export',
-  '/runs/payroll-export-night-12', '/locks', '/checks', '/checks/login-journey', '/heartbeats', '/readiness',
+  '/runs/payroll-export-night-12', '/locks', '/pools', '/pools/web', '/tenants', '/leaks', '/checks', '/checks/login-journey', '/heartbeats', '/readiness',
   '/authority', '/journal', '/journal/1', '/audit',
 ];
 

@@ -17,11 +17,16 @@ use evenkeel::web::{Site, operator, public};
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::{ActionKind, Outcome};
 use evenkeel_core::authority::{Authority, Grant, Mode};
+use evenkeel_core::edge::{
+    Criticality, EdgeWindow, InstanceState, InstanceWindow, Latencies, PoolWindow, Traffic,
+};
 use evenkeel_core::event::{Event, What};
+use evenkeel_core::forecast::{Exhausts, Forecast, Grows};
 use evenkeel_core::ids::{JobId, RunId};
 use evenkeel_core::observation::*;
 use evenkeel_core::policy::{
-    CheckPolicy, ComponentPolicy, DatabasePolicy, JobPolicy, Policy, ReadinessPolicy, RetryPolicy,
+    CheckPolicy, ComponentPolicy, DatabasePolicy, JobPolicy, Policy, PoolPolicy, ReadinessPolicy,
+    RetryPolicy, RoutePolicy,
 };
 use evenkeel_core::record::{Phase, Record};
 use evenkeel_core::status::Status;
@@ -90,6 +95,20 @@ fn policy(mode: Mode) -> Policy {
         products: vec!["payroll-export".into()],
     };
     policy.readiness.insert("morning".into(), morning);
+    let pool = PoolPolicy {
+        name: "The web front ends".into(),
+        instances: ["web-1".into(), "web-2".into(), "web-3".into()].into(),
+        ..PoolPolicy::default()
+    };
+    policy.pools.insert("web".into(), pool);
+    for (id, component) in [("invoices", "invoices"), ("payroll", "payroll")] {
+        let route = RoutePolicy {
+            component: Some(component.into()),
+            pool: "web".into(),
+            criticality: Criticality::Normal,
+        };
+        policy.routes.insert(id.into(), route);
+    }
     let scopes = [
         (ActionKind::EndBackend, Subject::Database("main".into())),
         (ActionKind::EndRun, Subject::Job("payroll-export".into())),
@@ -159,6 +178,131 @@ fn show_checks(board: &Board, wrong: bool) {
             );
         }
     }
+}
+
+/// Ten minutes at the edge; with `trouble`, one instance is down and requests wait.
+fn show_edge(published: &Published, now: Timestamp, trouble: bool) {
+    for n in 0..600_u32 {
+        let wave = 40 + n * 37 % 23 + n / 20;
+        let busy = trouble && n > 520;
+        let instance = |of: u32| {
+            let down = busy && of == 2;
+            let requests = if down { 0 } else { wave / 2 };
+            let mut latencies = Latencies::default();
+            for request in 0..requests {
+                let slow = if busy { 90_000 } else { 0 };
+                latencies.record(u64::from(8_000 + request * 1_700 % 31_000 + slow + n * 10));
+            }
+            let state = match (down, of) {
+                (true, _) => InstanceState::Down,
+                (_, 3) => InstanceState::Draining,
+                _ => InstanceState::InUse,
+            };
+            let window = InstanceWindow {
+                state,
+                under_way: requests / 4,
+                requests,
+                errors: u32::from(busy && n % 9 == 0),
+                latencies,
+                why: down.then(|| "GET /health: no answer within 2 s".into()),
+            };
+            (format!("web-{of}").as_str().into(), window)
+        };
+        let pool = PoolWindow {
+            instances: (1..=3).map(instance).collect(),
+            under_way: wave / 2,
+            queued: if busy { n - 515 } else { 0 },
+            held: 0,
+            limit: 48 + n / 60,
+            queued_max: Duration::ZERO,
+        };
+        let tenant = |of: u32| {
+            let requests = if of == 0 { wave / 2 } else { wave / 9 };
+            let traffic = Traffic {
+                requests,
+                shed: u32::from(busy && of == 0),
+                ..Traffic::default()
+            };
+            (format!("{:08x}", 0x4f1c_2a00_u32 + of * 7919), traffic)
+        };
+        let window = EdgeWindow {
+            from: now - SignedDuration::from_secs(i64::from(600 - n)),
+            plan: 0,
+            routes: BTreeMap::new(),
+            pools: BTreeMap::from([("web".into(), pool)]),
+            tenants: (0..6).map(tenant).collect(),
+            tenants_rest: Traffic {
+                requests: wave / 3,
+                ..Traffic::default()
+            },
+            tenants_rest_count: 44,
+            connections: 210,
+            connections_refused: 0,
+            refused: 0,
+        };
+        let at = now - SignedDuration::from_secs(i64::from(599 - n));
+        published.windows.take(at, &window);
+    }
+}
+
+/// A day of memory: two instances leak, one has a healthy sawtooth.
+fn show_fill(published: &Published, now: Timestamp, leaks: bool) {
+    const MIB: u64 = 1 << 20;
+    for n in 0..720_u64 {
+        let at = now - SignedDuration::from_secs(i64::try_from(720 - n).unwrap_or(0) * 60);
+        for (of, per_hour, tooth) in [("web-1", 21, 30), ("web-2", 17, 30), ("web-3", 0, 120)] {
+            let grown = if leaks { n * per_hour / 60 } else { 0 };
+            let used = (140 + grown + (n * 7) % tooth) * MIB;
+            let level = |resource, used, limit| Level {
+                resource,
+                used,
+                limit: Some(limit),
+            };
+            let levels = Levels {
+                of: Subject::Instance(of.into()),
+                started_at: Some(now - SignedDuration::from_hours(13)),
+                release: Some("2026-11-18".into()),
+                levels: vec![
+                    level(Resource::Memory, used, 512 * MIB),
+                    level(Resource::OpenFiles, 80 + n % 9, 1024),
+                ],
+            };
+            let from_now = |minutes| now + SignedDuration::from_mins(minutes);
+            let forecast = Forecast {
+                resource: Resource::Memory,
+                used: (140 + grown) * MIB,
+                limit: 512 * MIB,
+                grows: Grows::ByRequests,
+                per_hour: per_hour * MIB,
+                per_1000_requests: Some(per_hour * MIB / 120),
+                exhausts: Exhausts {
+                    earliest: from_now(280),
+                    likely: from_now(330),
+                    latest: from_now(420),
+                },
+                grows_since: now - SignedDuration::from_hours(12),
+                since_release: Some("2026-11-18".into()),
+                way_pct: 40,
+                alone: false,
+                reckoned_at: now,
+            };
+            let forecasts = (leaks && of == "web-1").then_some(forecast);
+            published
+                .fill
+                .take(at, &levels, forecasts.into_iter().collect());
+        }
+    }
+    let volume = Levels {
+        of: Subject::Volume("database".into()),
+        started_at: None,
+        release: None,
+        levels: vec![Level {
+            resource: Resource::DiskBytes,
+            used: 61 << 30,
+            limit: Some(100 << 30),
+        }],
+    };
+    published.fill.take(now, &volume, Vec::new());
 }
 
 /// A story told to the core, a moment at a time.
@@ -399,6 +543,9 @@ impl Story {
         let mut published = Published::of(self.state.record);
         let wrong = published.record.worst_status() > Status::Operational;
         show_checks(&published.checks, wrong);
+        let now = Timestamp::now();
+        show_edge(&published, now, wrong);
+        show_fill(&published, now, wrong);
         if let Some(waits) = self.waits {
             let id = waits.database.clone();
             published.locks = BTreeMap::from([(id, (self.now, Arc::new(waits)))]);
@@ -561,6 +708,8 @@ async fn main() -> std::io::Result<()> {
             // The last scene is the stale one.
             if index + 1 < senders.len() {
                 published.stepped = tokio::time::Instant::now();
+                let wrong = published.record.worst_status() > Status::Operational;
+                show_edge(&published, Timestamp::now(), wrong);
             }
             sender.send_replace(Arc::new(published));
         }

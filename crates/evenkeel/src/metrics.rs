@@ -10,6 +10,7 @@
 //! metric at most [`text::SERIES_MAX`] series are shown, the rest is counted. What is
 //! unknown is left out, not shown as zero.
 
+mod edge;
 pub mod families;
 mod own;
 mod seen;
@@ -53,6 +54,7 @@ impl Source {
         let mut text = Text::default();
         own::write(self, &published, &mut text);
         seen::write(&published, &self.policy, &mut text);
+        edge::write(&published, &self.policy, &mut text);
         text.finish()
     }
 }

@@ -14,6 +14,8 @@ mod checks;
 mod console;
 #[path = "cli/databases.rs"]
 mod databases;
+#[path = "cli/edge.rs"]
+mod edge;
 #[path = "cli/journal.rs"]
 mod journal;
 #[path = "cli/place.rs"]

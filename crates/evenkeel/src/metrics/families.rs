@@ -101,6 +101,23 @@ families! {
     "evenkeel_heartbeat_last_success_timestamp_seconds" Gauge "When a run of it last ended well, Unix time.";
     "evenkeel_heartbeat_runs_open" Gauge "Runs of it that began and have not ended.";
     "evenkeel_readiness_missing" Gauge "1 while something that must hold at a time of day was asked for and does not hold; label readiness.";
+    "evenkeel_edge_seen" Gauge "1 while the edge is heard; left out where there is none in the configuration.";
+    "evenkeel_edge_plan_behind" Gauge "1 while the edge goes by an older plan than it ought to.";
+    "evenkeel_edge_connections" Gauge "Client connections at the edge.";
+    "evenkeel_pool_instances" Gauge "Instances of a pool by how the edge uses them; labels pool, state.";
+    "evenkeel_pool_under_way" Gauge "Requests under way, by pool.";
+    "evenkeel_pool_limit" Gauge "The most that may be: the limit in force.";
+    "evenkeel_pool_queued" Gauge "Requests that wait for a place.";
+    "evenkeel_pool_held" Gauge "Requests that are held by order.";
+    "evenkeel_instance_requests_total" Counter "Requests that ended at an instance; labels pool, instance.";
+    "evenkeel_instance_errors_total" Counter "Of these, the ones that failed.";
+    "evenkeel_instance_p99_seconds" Gauge "All but one in a hundred answers of the last ten seconds began within this time.";
+    "evenkeel_route_requests_total" Counter "Requests that ended, by route.";
+    "evenkeel_route_errors_total" Counter "Of these, the ones that failed.";
+    "evenkeel_route_shed_total" Counter "Of these, the ones that were turned away to protect the rest.";
+    "evenkeel_resource_used" Gauge "How much of what can fill up is used, in its own unit; labels of, resource.";
+    "evenkeel_resource_limit" Gauge "How much of it there is, where that is known.";
+    "evenkeel_resource_exhausts_timestamp_seconds" Gauge "When it runs out at the earliest if it goes on so, Unix time; left out where it does not grow.";
 }
 
 /// Where a metric stands in the table; one that does not is a mistake of ours.

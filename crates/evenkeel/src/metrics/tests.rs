@@ -8,7 +8,9 @@ use evenkeel_core::heartbeat::HeartbeatSpec;
 use evenkeel_core::observation::{
     CheckOutcome, CheckResult, DatabaseLoad, Exit, LockWaits, Origin,
 };
-use evenkeel_core::policy::{ComponentPolicy, JobPolicy, ProductPolicy, ReadinessPolicy};
+use evenkeel_core::policy::{
+    ComponentPolicy, JobPolicy, PoolPolicy, ProductPolicy, ReadinessPolicy, RoutePolicy,
+};
 use evenkeel_core::record::{HeartbeatState, Record};
 use evenkeel_core::status::Status;
 use tokio::sync::mpsc;
@@ -51,6 +53,17 @@ fn everything() -> Source {
         products: Vec::new(),
     };
     policy.readiness.insert("morning".into(), morning);
+    let pool = PoolPolicy {
+        instances: ["web-1".into()].into(),
+        ..PoolPolicy::default()
+    };
+    policy.pools.insert("web".into(), pool);
+    let route = RoutePolicy {
+        component: None,
+        pool: "web".into(),
+        criticality: Default::default(),
+    };
+    policy.routes.insert("all".into(), route);
 
     let mut record = Record::default();
     let mut happened = |at, what| record.apply(&Event { at, what });
@@ -147,6 +160,7 @@ fn everything() -> Source {
         ..passed
     };
     published.checks.take(now, &forgotten);
+    show_edge(&published, now);
     Source {
         published: watch::channel(Arc::new(published)).1,
         policy: Arc::new(policy),
@@ -154,6 +168,75 @@ fn everything() -> Source {
         outlet: Outlet::new("pump".into(), mpsc::channel(4).0),
         certificates: vec![("page", certificate())],
     }
+}
+
+/// A second at the edge, and a leak behind it.
+fn show_edge(published: &Published, now: Timestamp) {
+    use evenkeel_core::edge::*;
+    use evenkeel_core::forecast::{Exhausts, Forecast, Grows};
+    use evenkeel_core::observation::{Level, Levels, Resource};
+    let mut latencies = Latencies::default();
+    latencies.record(3_000);
+    let instance = InstanceWindow {
+        requests: 5,
+        errors: 1,
+        latencies,
+        ..InstanceWindow::default()
+    };
+    let pool = PoolWindow {
+        instances: BTreeMap::from([("web-1".into(), instance)]),
+        limit: 40,
+        under_way: 2,
+        ..PoolWindow::default()
+    };
+    let traffic = Traffic {
+        requests: 6,
+        errors: 1,
+        shed: 1,
+        ..Traffic::default()
+    };
+    let window = EdgeWindow {
+        from: now,
+        plan: 0,
+        routes: BTreeMap::from([("all".into(), traffic.clone())]),
+        pools: BTreeMap::from([("web".into(), pool)]),
+        tenants: BTreeMap::from([("not-configured".into(), traffic)]),
+        tenants_rest: Traffic::default(),
+        tenants_rest_count: 0,
+        connections: 9,
+        connections_refused: 0,
+        refused: 0,
+    };
+    published.windows.take(now, &window);
+    let levels = Levels {
+        of: evenkeel_core::subject::Subject::Instance("web-1".into()),
+        started_at: None,
+        release: None,
+        levels: vec![Level {
+            resource: Resource::Memory,
+            used: 100,
+            limit: Some(200),
+        }],
+    };
+    let forecast = Forecast {
+        resource: Resource::Memory,
+        used: 100,
+        limit: 200,
+        grows: Grows::ByTime,
+        per_hour: 10,
+        per_1000_requests: None,
+        exhausts: Exhausts {
+            earliest: now,
+            likely: now,
+            latest: now,
+        },
+        grows_since: now,
+        since_release: None,
+        way_pct: 40,
+        alone: false,
+        reckoned_at: now,
+    };
+    published.fill.take(now, &levels, vec![forecast]);
 }
 
 fn certificate() -> Arc<Tls> {
@@ -258,6 +341,21 @@ fn what_is_seen_has_its_value_and_no_text_of_others() {
         ("evenkeel_database_connections{database=\"main\"}", 12.0),
         ("evenkeel_database_seen{database=\"main\"}", 1.0),
         ("evenkeel_well", 1.0),
+        ("evenkeel_edge_seen", 1.0),
+        ("evenkeel_pool_limit{pool=\"web\"}", 40.0),
+        (
+            "evenkeel_pool_instances{pool=\"web\",state=\"in_use\"}",
+            1.0,
+        ),
+        (
+            "evenkeel_instance_errors_total{pool=\"web\",instance=\"web-1\"}",
+            1.0,
+        ),
+        ("evenkeel_route_shed_total{route=\"all\"}", 1.0),
+        (
+            "evenkeel_resource_used{of=\"web-1\",resource=\"memory\"}",
+            100.0,
+        ),
         ("evenkeel_check_up{check=\"front\"}", 1.0),
         ("evenkeel_check_seconds{check=\"front\"}", 0.25),
         ("evenkeel_heartbeat_up{heartbeat=\"Backup\"}", 1.0),

@@ -10,20 +10,24 @@
 //! there are.
 
 mod audit;
+mod chart;
 mod checks;
 pub(super) mod gate;
 mod heartbeats;
 mod incidents;
 mod jobs;
 pub(super) mod journal;
+mod leaks;
 mod live;
 mod locks;
 mod login;
 mod orders;
 mod overview;
 mod plot;
+mod pools;
 mod proposals;
 mod runs;
+mod tenants;
 
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
@@ -125,6 +129,10 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
         ("/runs/{run}", get(runs::one)),
         ("/evidence/{id}/{file}", get(runs::evidence)),
         ("/locks", get(locks::page)),
+        ("/pools", get(pools::list)),
+        ("/pools/{id}", get(pools::one)),
+        ("/tenants", get(tenants::page)),
+        ("/leaks", get(leaks::page)),
         ("/checks", get(checks::list)),
         ("/checks/{id}", get(checks::one)),
         ("/heartbeats", get(heartbeats::page)),
@@ -222,6 +230,9 @@ const WAYS: &[(&str, &str)] = &[
     ("/proposals", "Proposals"),
     ("/jobs", "Jobs"),
     ("/locks", "Locks"),
+    ("/pools", "Pools"),
+    ("/tenants", "Tenants"),
+    ("/leaks", "Leaks"),
     ("/checks", "Checks"),
     ("/heartbeats", "Heartbeats"),
     ("/readiness", "Readiness"),

@@ -1,9 +1,12 @@
 //! Orders from the console: one form target. What the form says is done is done; what came
 //! of it stands on the page the reader comes back to.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use evenkeel_core::action::ActionKind;
+use evenkeel_core::edge::EdgeOrder;
 use evenkeel_core::observation::Order;
 use maud::html;
 
@@ -117,6 +120,102 @@ fn order(posted: &Posted) -> Result<(Order, String), String> {
                 _ => Err("Nothing was done: there is no such stop.".into()),
             }
         }
-        _ => Err("Nothing was done: there is no such order.".into()),
+        _ => match of_edge(posted) {
+            Some(ordered) => ordered.map(|(order, done)| (Order::Edge(order), done)),
+            None => Err("Nothing was done: there is no such order.".into()),
+        },
     }
+}
+
+/// What a form orders of the edge; `None` where it is no such order.
+fn of_edge(posted: &Posted) -> Option<Result<(EdgeOrder, String), String>> {
+    let (pool, instance) = (posted.field("pool"), posted.field("instance"));
+    let component = posted.field("component");
+    let reason = || match posted.field("reason") {
+        "" => Err("Nothing was done: say why, it is kept in the journal.".to_owned()),
+        reason => Ok(reason.to_owned()),
+    };
+    // One line of a form is English; the command line and the API take every language.
+    let texts = || match posted.field("text") {
+        "" => BTreeMap::new(),
+        text => BTreeMap::from([("en".to_owned(), text.to_owned())]),
+    };
+    Some(Ok(match posted.field("order") {
+        "drain" => (
+            EdgeOrder::Drain {
+                pool: pool.into(),
+                instance: instance.into(),
+            },
+            format!("{instance} gets no new request"),
+        ),
+        "admit" => (
+            EdgeOrder::Admit {
+                pool: pool.into(),
+                instance: instance.into(),
+            },
+            format!("{instance} gets requests again"),
+        ),
+        "hold" => match reason() {
+            Err(why) => return Some(Err(why)),
+            Ok(reason) => (
+                EdgeOrder::Hold {
+                    pool: pool.into(),
+                    reason,
+                },
+                format!("Requests of pool {pool} wait"),
+            ),
+        },
+        "release" => (
+            EdgeOrder::Release { pool: pool.into() },
+            format!("Requests of pool {pool} go on"),
+        ),
+        "switch_off" => match reason() {
+            Err(why) => return Some(Err(why)),
+            Ok(reason) => (
+                EdgeOrder::SwitchOff {
+                    component: component.into(),
+                    reason,
+                    texts: texts(),
+                },
+                format!("{component} is switched off"),
+            ),
+        },
+        "switch_on" => (
+            EdgeOrder::SwitchOn {
+                component: component.into(),
+            },
+            format!("{component} is served again"),
+        ),
+        "show_banner" => (
+            EdgeOrder::ShowBanner {
+                texts: texts(),
+                link: None,
+            },
+            "The banner is shown".into(),
+        ),
+        "hide_banner" => (EdgeOrder::HideBanner, "No banner is shown".into()),
+        "cap_tenant" => {
+            let tenant = posted.field("tenant").to_owned();
+            let most = posted.field("requests_per_s_max");
+            let requests_per_s_max = match (most, most.parse()) {
+                ("", _) => None,
+                (_, Ok(most)) => Some(most),
+                (_, Err(_)) => {
+                    return Some(Err(format!(
+                        "Nothing was done: `{most}` is no number of requests."
+                    )));
+                }
+            };
+            let done = match requests_per_s_max {
+                Some(most) => format!("{tenant} may send {most} requests a second"),
+                None => format!("{tenant} may send what the configuration allows"),
+            };
+            let order = EdgeOrder::CapTenant {
+                tenant,
+                requests_per_s_max,
+            };
+            (order, done)
+        }
+        _ => return None,
+    }))
 }
