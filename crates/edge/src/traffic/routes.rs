@@ -38,7 +38,6 @@ pub(crate) struct Routes {
 }
 
 /// The paths of one host, as a tree of their segments. The first node is the root.
-#[derive(Default)]
 struct Paths(Vec<Node>);
 
 #[derive(Default)]
@@ -74,7 +73,7 @@ impl Routes {
             exact: HashMap::default(),
             suffixes: HashMap::default(),
             patterns: Vec::new(),
-            any: Paths::new(),
+            any: Paths::default(),
         };
         for (index, route) in routes.iter().enumerate() {
             if route.hosts.is_empty() {
@@ -91,20 +90,17 @@ impl Routes {
         let text = host.as_str();
         if !text.contains('*') {
             let host = text.to_ascii_lowercase().into_boxed_str();
-            return self.exact.entry(host).or_insert_with(Paths::new);
+            return self.exact.entry(host).or_default();
         }
         if let Some(suffix) = text.strip_prefix('*')
             && suffix.starts_with('.')
             && !suffix.contains('*')
         {
-            return self
-                .suffixes
-                .entry(suffix.into())
-                .or_insert_with(Paths::new);
+            return self.suffixes.entry(suffix.into()).or_default();
         }
         let known = self.patterns.iter().position(|(known, _)| known == host);
         let at = known.unwrap_or_else(|| {
-            self.patterns.push((host.clone(), Paths::new()));
+            self.patterns.push((host.clone(), Paths::default()));
             self.patterns.len() - 1
         });
         &mut self.patterns[at].1
@@ -140,11 +136,13 @@ impl Routes {
     }
 }
 
-impl Paths {
-    fn new() -> Self {
+impl Default for Paths {
+    fn default() -> Self {
         Self(vec![Node::default()])
     }
+}
 
+impl Paths {
     fn add(&mut self, index: usize, route: &Route) {
         let methods = route.methods.iter().filter_map(|name| name.parse().ok());
         let methods: Vec<Method> = methods.collect();

@@ -206,7 +206,7 @@ fn of_others(seen: &[Seen], of: impl Fn(&Seen) -> &Vec<u64>) -> f64 {
 #[test]
 fn a_noisy_tenant_is_not_felt_by_the_others_and_gets_its_share() {
     for seed in 1..=3 {
-        let calm = run(32, &fifty(&[(13.0, 20_000.0)]), 12, seed);
+        let calm = run(32, &fifty(&[(13.0, 20_000.0)]), 20, seed);
         // Twenty times its share, half of it to a function that takes half a second: alone
         // it asks for 67 of the 32 places.
         let loud = run(
@@ -219,7 +219,7 @@ fn a_noisy_tenant_is_not_felt_by_the_others_and_gets_its_share() {
         let ratio = p99(&loud) / p99(&calm);
         let waited = of_others(&loud, |seen| &seen.waited);
         let turned: usize = loud[..49].iter().map(|seen| seen.turned).sum();
-        let had = loud[49..].iter().map(|seen| seen.had).sum::<f64>() / 12.0;
+        let had = loud[49..].iter().map(|seen| seen.had).sum::<f64>() / 20.0;
         // Measured: 0.99 to 1.00, 14 to 17 ms.
         assert!(ratio <= 1.15, "{seed}: {ratio}");
         assert!(waited <= 20.0, "{seed}: {waited} ms");
@@ -358,7 +358,7 @@ fn who_matters_least_makes_room_in_a_full_queue() {
         assert!(pushed_out.is_none(), "nobody has left a waker");
         let node = fair.join(0, &room, 0);
         // Room is kept by the test for as long as it looks.
-        std::mem::forget(room);
+        let _stays_taken = room;
         Ok((node, fair.waiters.len()))
     };
     let (first, _) = join(1, Sheddable).unwrap();
