@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderValue};
+use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame};
@@ -132,6 +132,8 @@ async fn answer(
     }
     headers.insert(HOST, host.clone());
     one_cookie(&mut headers);
+    // hyper gives no way to pass a 100 on; whoever waits for it would wait for nothing.
+    headers.remove(EXPECT);
     // hyper has checked a length against the frames; without one only the end tells.
     let framing = match (body.is_end_stream(), headers.get(CONTENT_LENGTH)) {
         (true, _) => Framing::None,

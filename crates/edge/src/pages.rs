@@ -11,9 +11,10 @@ use bytes::Bytes;
 use evenkeel_core::edge::Off;
 use http::header::{
     ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, VARY,
+    CONTENT_TYPE, DATE, HeaderValue, LOCATION, RETRY_AFTER, VARY,
 };
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
 
 use crate::proxy::{Answer, AnswerBody};
 use crate::settings::Pages;
@@ -168,14 +169,24 @@ pub(crate) fn escaped(text: &str) -> String {
     safe
 }
 
-fn own(status: StatusCode, is_html: bool, body: String) -> Answer {
+/// What all of them say.
+fn headers() -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
+    let now = Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT");
+    if let Ok(now) = HeaderValue::try_from(now.to_string()) {
+        headers.insert(DATE, now);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+}
+
+fn own(status: StatusCode, is_html: bool, body: String) -> Answer {
+    let mut headers = headers();
     let kind = match is_html {
         true => "text/html; charset=utf-8",
         false => "application/json",
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if is_html {
         let policy = "default-src 'none'; style-src 'unsafe-inline'";
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
@@ -195,9 +206,8 @@ pub(crate) fn json(value: &serde_json::Value) -> Answer {
 
 /// Sends the client elsewhere.
 pub(crate) fn redirect(status: StatusCode, to: HeaderValue) -> Answer {
-    let mut headers = HeaderMap::with_capacity(4);
+    let mut headers = headers();
     headers.insert(LOCATION, to);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Answer {
         status,
         headers,
@@ -208,10 +218,9 @@ pub(crate) fn redirect(status: StatusCode, to: HeaderValue) -> Answer {
 
 /// The shortest answer: to who does not speak the protocol.
 pub(crate) fn plain(status: StatusCode) -> Answer {
-    let mut headers = HeaderMap::with_capacity(4);
+    let mut headers = headers();
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     headers.insert(CONTENT_TYPE, text);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let said = status.canonical_reason().unwrap_or("Error");
     Answer {
         status,

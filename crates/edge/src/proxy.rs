@@ -33,6 +33,10 @@ pub(crate) use fields::cookie;
 use fields::{drop_hops, drop_named, put_request};
 pub(crate) use streaming::Streaming;
 
+/// Bytes a second that a request's body has to come with in the long run: what Apache asks
+/// for, and no line of today is slower.
+const BODY_RATE_MIN: u64 = 500;
+
 /// A request as the proxy takes it.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -202,7 +206,8 @@ async fn forward(
             Ok((head, exchange)) => {
                 account.latency = Some(account.began.elapsed());
                 let sticky = pool.sticky_cookie.as_deref();
-                let is_new = sticky.and_then(|name| new_sticky(name, &request, shared, &pick));
+                let is_new =
+                    sticky.and_then(|name| new_sticky(name, &request, shared, &pick, asker.peer));
                 let status = head.status.as_u16();
                 let (after, idle) = (from.elapsed(), route.idle_timeout);
                 let streaming =
@@ -321,14 +326,14 @@ async fn attempt(
 }
 
 /// Waits for the answer's head: as long as the route says once the request is sent, and as
-/// long between two pieces of its body as the route says.
+/// long between two pieces of its body as the route says, if all of it is not too slow.
 async fn head(
     exchange: &mut Exchange,
     alarm: &Alarm,
     route: &Route,
     interim: &mut impl FnMut(&AnswerHead),
 ) -> Result<AnswerHead, Broken> {
-    let (mut was_sent, mut bytes) = (false, u64::MAX);
+    let (mut was_sent, mut bytes, began) = (false, u64::MAX, Instant::now());
     let ended = poll_fn(|cx| {
         loop {
             match exchange.poll_head(cx) {
@@ -342,7 +347,9 @@ async fn head(
             alarm.set_in(route.timeout);
         } else if !was_sent && exchange.bytes_in != bytes {
             bytes = exchange.bytes_in;
-            alarm.set_in(route.idle_timeout);
+            let earned = Duration::from_secs(bytes / BODY_RATE_MIN);
+            let last = began + route.idle_timeout + earned;
+            alarm.set(last.min(Instant::now() + route.idle_timeout));
         }
         if exchange.line().is_cut(Instant::now()) {
             return Poll::Ready(Err(Broken::Late));
@@ -496,12 +503,19 @@ fn host_alone(host: &HeaderValue) -> &str {
 }
 
 /// The cookie that keeps a session where it is, unless the client has it already.
-fn new_sticky(name: &str, request: &Request, shared: &Shared, pick: &Pick) -> Option<HeaderValue> {
+fn new_sticky(
+    name: &str,
+    request: &Request,
+    shared: &Shared,
+    pick: &Pick,
+    peer: &Peer,
+) -> Option<HeaderValue> {
     let instance = shared.traffic.sticky_value(pick);
     if cookie(&request.headers, name) == Some(instance) {
         return None;
     }
-    let text = format!("{name}={instance}; Path=/; HttpOnly; SameSite=Lax");
+    let secure = if peer.is_encrypted { "; Secure" } else { "" };
+    let text = format!("{name}={instance}; Path=/; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::try_from(text).ok()
 }
 
