@@ -97,7 +97,8 @@ pub struct Route {
     pub criticality: Criticality,
     /// The most of its requests under way at once.
     pub concurrency_max: Option<u32>,
-    /// From the request's head until the answer's head.
+    /// From the whole request until the answer's head. While the request's body is on its
+    /// way, `idle_timeout` and a rate that no line of today falls below bound it.
     pub timeout: Duration,
     /// Between two pieces of a body, either way. Upgraded connections and event streams
     /// are bounded by this alone.

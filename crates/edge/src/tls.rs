@@ -226,7 +226,7 @@ mod tests {
     fn a_new_certificate_is_served_and_a_broken_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let files = write(dir.path(), "a.example");
-        let (certificates, problems) = Certificates::load(&[files.clone()]);
+        let (certificates, problems) = Certificates::load(std::slice::from_ref(&files));
         let certificates = certificates.unwrap();
         assert_eq!(problems, Vec::<String>::new());
         let (first, stamps) = (served(&certificates), certificates.stamps());
@@ -241,7 +241,7 @@ mod tests {
             std::fs::write(&files.key, text).unwrap();
             certificates.reload();
             assert_eq!(served(&certificates), second);
-            let (none, problems) = Certificates::load(&[files.clone()]);
+            let (none, problems) = Certificates::load(std::slice::from_ref(&files));
             assert!(
                 none.is_none() && problems[0].contains("key"),
                 "{problems:?}"
