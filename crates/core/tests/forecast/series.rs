@@ -88,6 +88,9 @@ pub(crate) const SCALES: [Scale; 3] = [
 
 const LIMIT: f64 = 512.0 * 1024.0 * 1024.0;
 
+/// What is used, told the dice, the share of the life and the share of its requests.
+type Used = Box<dyn FnMut(&mut Dice, f64, f64) -> f64>;
+
 /// A sort of series: what is used, as a share of the limit, from the share of the life that
 /// has passed, the share of its requests that have come, and dice.
 struct Sort {
@@ -97,7 +100,7 @@ struct Sort {
     load: Load,
     /// Which scales it makes sense at.
     scales: &'static [usize],
-    shape: fn(&mut Dice) -> Box<dyn FnMut(&mut Dice, f64, f64) -> f64>,
+    shape: fn(&mut Dice) -> Used,
 }
 
 #[derive(Clone, Copy)]
