@@ -18,11 +18,14 @@ pub mod heartbeat_too_fast;
 pub mod heartbeat_too_often;
 mod heartbeats;
 pub mod idle_in_transaction;
+pub mod instance_out;
 pub mod lock_blocks_component;
+pub mod pool_overloaded;
 pub mod product_missing;
 pub mod readiness_at_risk;
 pub mod readiness_failed;
 pub mod references_fail;
+pub mod requests_fail;
 pub mod resource_exhausts;
 pub mod retries_spent;
 pub mod run_failed;
@@ -152,6 +155,9 @@ pub const DETECTORS: &[Detector] = &[
     heartbeat_too_often::DETECTOR,
     heartbeat_too_fast::DETECTOR,
     resource_exhausts::DETECTOR,
+    instance_out::DETECTOR,
+    requests_fail::DETECTOR,
+    pool_overloaded::DETECTOR,
 ];
 
 /// A span as an operator says it: `45 s`, `12 min`, `3 h 5 min`.

@@ -92,6 +92,12 @@ finding_kinds! {
     HeartbeatTooFast = "heartbeat_too_fast",
     /// Something that fills up runs out.
     ResourceExhausts = "resource_exhausts",
+    /// The edge does not use an instance, and nobody has planned that.
+    InstanceOut = "instance_out",
+    /// Requests of a component fail.
+    RequestsFail = "requests_fail",
+    /// More comes for a pool than it can take.
+    PoolOverloaded = "pool_overloaded",
 }
 
 impl fmt::Display for FindingKind {

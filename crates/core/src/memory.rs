@@ -11,6 +11,7 @@
 //! else reads it: a restart begins with an empty one.
 
 pub(crate) mod checks;
+pub(crate) mod edge;
 pub(crate) mod levels;
 
 use alloc::borrow::Cow;
@@ -83,6 +84,9 @@ pub struct Memory {
     pub(crate) absence: Option<Timestamp>,
     /// Components that anything at all looks at.
     pub(crate) watched: BTreeSet<ComponentId>,
+    /// Those of them that nothing but the edge looks at.
+    #[serde(default)]
+    pub(crate) seen_by_edge_only: BTreeSet<ComponentId>,
     /// The one timer of each heartbeat that has one.
     heartbeat_timers: BTreeMap<HeartbeatId, Timestamp>,
     /// Each person's present or next quiet hours, as last told.
@@ -91,6 +95,9 @@ pub struct Memory {
     /// How full things are that fill up, and how they have filled.
     #[serde(default)]
     levels: levels::LevelsMemory,
+    /// What the edge told lately.
+    #[serde(default)]
+    pub(crate) edge: edge::EdgeMemory,
 }
 
 /// What is remembered of a run.
@@ -244,6 +251,11 @@ impl Memory {
             .chain(needing.map(|(id, _)| id))
             .cloned()
             .collect();
+        let routes = policy.routes.values();
+        let served = routes.filter_map(|route| route.component.as_ref());
+        let served = served.filter(|id| !self.watched.contains(*id));
+        self.seen_by_edge_only = served.cloned().collect();
+        self.watched.extend(self.seen_by_edge_only.iter().cloned());
     }
 
     pub(crate) fn take_due(&mut self, now: Timestamp) -> BTreeSet<Subject> {

@@ -6,6 +6,7 @@
 
 pub mod end_backend;
 pub mod end_run;
+pub mod recycle_instance;
 pub mod start_run;
 
 use alloc::string::String;
@@ -75,5 +76,6 @@ pub struct Response {
 pub const RESPONSES: &[Response] = &[
     end_backend::RESPONSE,
     end_run::RESPONSE,
+    recycle_instance::RESPONSE,
     start_run::RESPONSE,
 ];

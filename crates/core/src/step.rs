@@ -175,6 +175,9 @@ impl Work<'_> {
         }
         self.state.memory.take_stock(self.policy);
         self.state.memory.expect_checks(self.policy, self.now);
+        let routes = self.policy.routes.values();
+        let pools = routes.map(|route| Subject::Pool(route.pool.clone()));
+        self.touched.extend(pools);
         self.introduce_components();
         self.touch_all_components();
         self.clear_what_is_gone();

@@ -9,6 +9,8 @@
 //! the record folded anew from the journal, and with the memory and the observations
 //! written down and read back after each step (what replay rests on).
 
+#[path = "cases/edge.rs"]
+mod edge;
 #[path = "cases/heartbeats.rs"]
 mod heartbeats;
 #[path = "cases/levels.rs"]

@@ -17,13 +17,17 @@ pub const DETECTOR: Detector = Detector {
     kind: FindingKind::ActionDidNotHelp,
     guard: "evenkeel",
     about: "An action was performed and its proof failed: what it should have changed is as it \
-            was. Its kind is stopped for that job or database.",
+            was. Its kind is stopped for that job, database or pool.",
     advice: "Somebody has to look. When it may be tried again: `evenkeel approve --lift KIND SCOPE`.",
     judge,
 };
 
 fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
-    if !matches!(subject, Subject::Job(_) | Subject::Database(_)) {
+    let is_scope = matches!(
+        subject,
+        Subject::Job(_) | Subject::Database(_) | Subject::Pool(_)
+    );
+    if !is_scope {
         return None;
     }
     let stop = view

@@ -12,7 +12,7 @@ use core::time::Duration;
 use super::{Detector, Verdict, View};
 use crate::evidence::Fact;
 use crate::finding::{Finding, FindingKey, FindingKind, Severity};
-use crate::ids::CheckId;
+use crate::ids::{CheckId, PoolId};
 use crate::status::Status;
 use crate::subject::Subject;
 use crate::time;
@@ -22,7 +22,8 @@ pub const DETECTOR: Detector = Detector {
     kind: FindingKind::Blind,
     guard: "evenkeel",
     about: "An observer cannot see its subject: the database refuses or does not answer, the \
-            spool cannot be read, a check has not been made for twice its interval.",
+            spool cannot be read, a check has not been made for twice its interval, the edge tells \
+            nothing.",
     advice: "The reason names what failed. Until it is mended nothing about the subject is \
              decided, and its components are shown as unknown.",
     judge,
@@ -34,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     if let Subject::Check(id) = subject {
         return judge_check(view, id, subject);
+    }
+    if let Subject::Pool(id) = subject {
+        return judge_pool(view, id, subject);
     }
     let key = FindingKey {
         kind: FindingKind::Blind,
@@ -70,6 +74,47 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
         links: BTreeSet::new(),
         reason: format!("{subject} cannot be seen: {}.", why.trim_end_matches('.')),
         facts: vec![Fact::new("since", since)],
+    }))
+}
+
+/// The edge tells once a second; a new one takes over within some.
+const EDGE_SILENT: Duration = Duration::from_secs(30);
+
+/// What passes the edge to a pool is not told any more. It may serve on.
+fn judge_pool(view: View<'_>, id: &PoolId, subject: &Subject) -> Option<Verdict> {
+    let mut routes = view.policy.routes.values();
+    if !view.policy.pools.contains_key(id) || !routes.any(|route| route.pool == *id) {
+        return Some(Verdict::clear("no route of the edge leads to it"));
+    }
+    let seen_at = view.memory.edge.seen_at().max(view.memory.tracked_since);
+    let due = time::after(seen_at.unwrap_or(view.now), EDGE_SILENT);
+    if view.memory.edge.is_fresh(view.now) {
+        return Some(Verdict::clear("the edge tells of it again").again_at(due));
+    }
+    if view.now < due {
+        return Some(Verdict::unknown().again_at(due));
+    }
+    let routes = view.policy.routes.values();
+    let components = routes
+        .filter(|route| route.pool == *id)
+        .filter_map(|route| route.component.as_ref())
+        .filter(|component| view.memory.seen_by_edge_only.contains(*component));
+    Some(Verdict::holds(Finding {
+        key: FindingKey {
+            kind: FindingKind::Blind,
+            subject: subject.clone(),
+        },
+        title: "The edge cannot be seen".into(),
+        severity: Severity::Warning,
+        harms: components
+            .map(|component| (component.clone(), Status::Unknown))
+            .collect(),
+        // One edge tells of all pools: one incident.
+        links: core::iter::once(Subject::Evenkeel).collect(),
+        reason: format!(
+            "The edge tells nothing of pool {id}; it serves on with the plan it has, if it runs."
+        ),
+        facts: Vec::new(),
     }))
 }
 

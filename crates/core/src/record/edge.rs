@@ -35,6 +35,44 @@ impl Record {
         open.filter_map(taken_out)
     }
 
+    /// Whether an order would change nothing: what it wants is so, or cannot be.
+    pub fn is_in_force(&self, order: &EdgeOrder) -> bool {
+        let edge = &self.edge;
+        match order {
+            EdgeOrder::Drain { pool, instance } => edge.drains(pool, instance),
+            EdgeOrder::Admit { pool, instance } => !edge.drains(pool, instance),
+            EdgeOrder::Hold { pool, reason } => {
+                let hold = edge.pools.get(pool).and_then(|pool| pool.hold.as_ref());
+                hold.is_some_and(|hold| hold.reason == *reason)
+            }
+            EdgeOrder::Release { pool } => {
+                edge.pools.get(pool).is_none_or(|pool| pool.hold.is_none())
+            }
+            EdgeOrder::SwitchOff {
+                component,
+                reason,
+                texts,
+            } => {
+                let off = edge.off.get(component);
+                off.is_some_and(|off| off.reason == *reason && off.texts == *texts)
+            }
+            EdgeOrder::SwitchOn { component } => !edge.off.contains_key(component),
+            EdgeOrder::ShowBanner { texts, link } => {
+                let banner = edge.banner.as_ref();
+                banner.is_some_and(|banner| banner.texts == *texts && banner.link == *link)
+            }
+            EdgeOrder::HideBanner => edge.banner.is_none(),
+            EdgeOrder::CapTenant {
+                tenant,
+                requests_per_s_max,
+            } => {
+                let cap = edge.tenants.get(tenant).map(|cap| cap.requests_per_s_max);
+                let is_full = cap.is_none() && edge.tenants.len() >= CAPS_MAX;
+                cap == *requests_per_s_max || is_full
+            }
+        }
+    }
+
     pub(super) fn order_edge(&mut self, change: &EdgeOrder, at: Timestamp) {
         let before = self.edge.clone();
         let revision = self.revision;

@@ -90,13 +90,26 @@ impl Work<'_> {
             Seen::Absence(absence) => self.was_absent(absence.since),
             Seen::Ping(ping) => self.take_ping(ping, at),
             Seen::HeartbeatChange(change) => self.change_heartbeat(by, change),
-            Seen::EdgeWindow(window) => self.state.memory.count_requests(window, at),
+            Seen::EdgeWindow(window) => {
+                self.state.memory.count_requests(window, at);
+                let memory = &mut self.state.memory.edge;
+                let was_seen = memory.is_fresh(now);
+                let touched = memory.see_window(window, self.policy, at, now);
+                self.touched.extend(touched);
+                if !was_seen {
+                    self.touch_all_components();
+                }
+            }
             Seen::Levels(levels) => {
                 if self.state.memory.see_levels(levels, self.policy, at, now) {
                     self.touch(levels.of.clone());
                 }
             }
-            Seen::QuietWindow(_) => {}
+            Seen::QuietWindow(window) => {
+                if self.policy.pools.contains_key(&window.pool) {
+                    self.state.memory.edge.see_quiet(window);
+                }
+            }
             Seen::QuietHours(hours) => {
                 let mut people = self.policy.calling.people.iter();
                 if people.any(|person| person.id == hours.person) {
@@ -428,7 +441,8 @@ impl Work<'_> {
                 }
             }
             Order::Edge(change) => {
-                if self.policy.lacks(change).is_none() {
+                let idle = self.state.record.is_in_force(change);
+                if self.policy.lacks(change).is_none() && !idle {
                     self.emit(What::EdgeOrdered {
                         change: change.clone(),
                         by: by.clone(),

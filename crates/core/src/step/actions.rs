@@ -19,7 +19,7 @@ use crate::event::{What, Withheld};
 use crate::finding::FindingKey;
 use crate::ids::{ActionId, Observer};
 use crate::record::{ActionState, Phase};
-use crate::respond::{Proof, Proposal, RESPONSES, Wish};
+use crate::respond::{Proof, Proposal, RESPONSES, Wish, recycle_instance};
 use crate::subject::Subject;
 use crate::time;
 
@@ -117,12 +117,16 @@ impl Work<'_> {
     }
 
     /// The same thing is already proposed, requested, or waits for its proof; or it is a
-    /// second end in a database where the first has not been proven.
+    /// second end in a database, or a second recycling in a pool, where the first has not
+    /// been proven.
     fn is_under_way(&self, task: &Task) -> bool {
         self.state.record.open_actions_of(task.kind()).any(|state| {
             let other = &state.action.task;
-            other.subject() == task.subject()
-                || (task.kind() == ActionKind::EndBackend && other.scope() == task.scope())
+            let one_at_a_time = matches!(
+                task.kind(),
+                ActionKind::EndBackend | ActionKind::RecycleInstance
+            );
+            other.subject() == task.subject() || (one_at_a_time && other.scope() == task.scope())
         })
     }
 
@@ -275,12 +279,25 @@ impl Work<'_> {
             self.close(action.id, None, "it was approved too late");
         } else if over_a_run {
             self.close(action.id, None, "a run of its job is there by now");
+        } else if let Some(why) = self.out_of_place(&action.task) {
+            self.close(action.id, None, &why);
         } else if self.state.record.held.is_none() {
             self.emit(What::ActionRequested {
                 action,
                 approved_by: Some(by.clone()),
             });
         }
+    }
+
+    /// Why an instance may not be taken out now, although it might when that was proposed.
+    fn out_of_place(&self, task: &Task) -> Option<String> {
+        let Task::RecycleInstance { instance, .. } = task else {
+            return None;
+        };
+        let view = self.view();
+        let (pool, policy) = self.policy.pool_of(instance)?;
+        let obstacle = recycle_instance::obstacle(view, pool, policy, instance)?;
+        Some(format!("it cannot be done now: {}", obstacle.text()))
     }
 
     fn has_open_run(&self, scope: &Subject) -> bool {

@@ -271,7 +271,11 @@ impl Work<'_> {
         };
         let memory = &self.state.memory;
         let sees = |database| memory.sees_locks(database, self.now);
-        memory.watched.contains(id) && policy.needs.iter().all(sees) && memory.sees_checks_of(id)
+        let by_edge = !memory.seen_by_edge_only.contains(id) || memory.edge.is_fresh(self.now);
+        by_edge
+            && memory.watched.contains(id)
+            && policy.needs.iter().all(sees)
+            && memory.sees_checks_of(id)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::ids::{IncidentId, MessageId};
 use crate::incident::IncidentStatus;
 use crate::message::{Body, Message};
 use crate::record::{OpenFinding, Phase};
+use crate::respond::recycle_instance;
 use crate::time;
 
 impl Work<'_> {
@@ -139,6 +140,9 @@ impl Work<'_> {
                 action.id, action.task, action.id
             ),
             Some((action, _)) => format!("{} was requested: {}.", action.id, action.task),
+            None if recycle_instance::announces(self.view(), open).is_some() => {
+                recycle_instance::announces(self.view(), open).unwrap_or_default()
+            }
             None => "Evenkeel has no answer to this by itself: somebody has to look.".to_string(),
         }
     }

@@ -16,6 +16,7 @@
 //! @5s..9s/1s progress export          the same line again and again
 //! heartbeat backup every=1h grace=10m, ping backup start rid=a   see `heartbeats.rs`
 //! pool web instances=web-1, levels web-1 memory=100+2t/512       see `levels.rs`
+//! pool web instances=web-1,web-2, edge web web-1 web-2:down      see `edge.rs`
 //! ```
 //! `export` where a run is meant is the newest run of the job; a session is `PID:WHO`,
 //! where WHO is a job (its newest run), a component, or `role=R`, `superuser`,
@@ -276,10 +277,12 @@ impl Script {
                 let spec = crate::heartbeats::spec(id, options)?;
                 self.policy.heartbeats.insert((*id).into(), spec);
             }
+            "route" => crate::edge::route(&mut self.policy, id, options)?,
             other => {
                 if !crate::levels::configure(other, id, options, &mut self.policy)? {
                     return Err(format!("no such section: {other}"));
                 }
+                crate::edge::pool(&mut self.policy, id, options)?;
             }
         }
         Ok(())
@@ -306,7 +309,10 @@ impl Script {
                 let levels = crate::levels::see(line, &self.policy, *now);
                 let seen = match heartbeat.transpose().or(levels.transpose()) {
                     Some(seen) => seen,
-                    None => see(line, &state.record, *now),
+                    None => match crate::edge::see(line, *now).transpose() {
+                        Some(seen) => seen,
+                        None => see(line, &state.record, *now),
+                    },
                 };
                 let seen = seen.map_err(|e| format!("{line}: {e}"))?;
                 inputs.push(Observation {
@@ -384,6 +390,7 @@ fn subject(text: &str) -> Result<Subject, String> {
     match text.split_once(':') {
         Some(("job", id)) => Ok(Subject::Job(id.into())),
         Some(("database", id)) => Ok(Subject::Database(id.into())),
+        Some(("pool", id)) => Ok(Subject::Pool(id.into())),
         _ => Err(format!("no such subject: {text}")),
     }
 }

@@ -311,16 +311,13 @@ fn was_obeyed(order: &Order, events: &[Event]) -> bool {
         Order::Refuse { action: id, .. } => any(
             &|what| matches!(what, What::ActionClosed { action, by: Some(_), .. } if action == id),
         ),
-        // Held already, or released already, is what was wanted.
-        Order::HoldActions { .. } | Order::ReleaseActions { .. } => true,
+        // Held already, or released already, is what was wanted; and what the edge does already.
+        Order::HoldActions { .. } | Order::ReleaseActions { .. } | Order::Edge(_) => true,
         Order::Acknowledge { incident: id } => any(
             &|what| matches!(what, What::IncidentAcknowledged { incident, .. } if incident == id),
         ),
         Order::StartJob { job: id } => {
             any(&|what| matches!(what, What::SlotTaken { job, .. } if job == id))
-        }
-        Order::Edge(ordered) => {
-            any(&|what| matches!(what, What::EdgeOrdered { change, .. } if change == ordered))
         }
         Order::LiftStop {
             kind: stopped,
