@@ -186,8 +186,15 @@ fn summary(config: &Config) -> String {
             Some(format!("    {} next at {next}\n", job.spec.id))
         })
         .collect();
+    let edge = config.edge.as_ref().map_or_else(String::new, |edge| {
+        format!(
+            ", {}, {}",
+            count(edge.pools.len(), "pool", "pools"),
+            count(edge.routes.len(), "route", "routes")
+        )
+    });
     format!(
-        "{} is good: {}, {}, {}, {}.\n{slots}{may}",
+        "{} is good: {}, {}, {}, {}{edge}.\n{slots}{may}",
         config.file.display(),
         count(config.policy.components.len(), "component", "components"),
         count(config.databases.len(), "database", "databases"),
