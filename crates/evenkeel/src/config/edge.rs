@@ -146,7 +146,7 @@ pub(super) fn settings(
     if routes.is_empty() {
         report.error(
             &front.at,
-            "no [[route]] says where requests go; write one, with the `pool` that takes them",
+            "there is no [[route]] that says where requests go; write one, with the `pool` that takes them",
         );
     }
     let hosts: BTreeMap<PoolId, String> = routes

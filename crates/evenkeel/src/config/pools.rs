@@ -148,7 +148,7 @@ fn pool(section: &mut Section<'_>, taken: &mut Taken, report: &mut Report<'_>) -
     if named.is_empty() {
         report.error(
             &section.at,
-            "this pool has no instance; write [[pool.instance]] below it, with an id and an address",
+            "this pool has no `instance`; write [[pool.instance]] below it, with an id and an address",
         );
     }
     let mut instances = Vec::new();
