@@ -10,10 +10,10 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 180.0;
+const HEIGHT: f64 = 190.0;
 const LEFT: f64 = 72.0;
 const RIGHT: f64 = 12.0;
-const TOP: f64 = 22.0;
+const TOP: f64 = 32.0;
 const BOTTOM: f64 = 26.0;
 
 /// One line: its name, and its points; none is a gap.
@@ -71,7 +71,7 @@ impl Chart<'_> {
                 @if let Some((from, to, name)) = self.stretch {
                     @let (left, right) = (x(from), x(to));
                     rect.stretch x=(n(left)) y=(TOP) width=(n((right - left).max(2.0))) height=(HEIGHT - TOP - BOTTOM) { title { (name) } }
-                    text.end x=(n((right - 4.0).max(LEFT + 120.0))) y=(TOP + 12.0) { (name) }
+                    text.middle x=(n(((left + right) / 2.0).clamp(LEFT + 30.0, WIDTH - RIGHT - 30.0))) y=(HEIGHT - BOTTOM - 8.0) { (name) }
                 }
                 @for level in levels {
                     line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(n(y(level))) y2=(n(y(level))) {}

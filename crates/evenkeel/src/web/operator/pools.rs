@@ -23,7 +23,7 @@ fn standing(pool: &PoolReport) -> (Status, String) {
     if pool.seen_at.is_none() {
         return (
             Status::Unknown,
-            format!("Nobody knows how {name} is: the edge is not heard"),
+            format!("{name}: nobody knows how it is, the edge is not heard"),
         );
     }
     let used = pool
@@ -42,31 +42,31 @@ fn standing(pool: &PoolReport) -> (Status, String) {
         let wait = pool.held;
         return (
             Status::UnderMaintenance,
-            format!("{name} is held: {wait} requests wait"),
+            format!("{name}: held by order, {wait} requests wait"),
         );
     }
     if used == 0 {
         return (
             Status::MajorOutage,
-            format!("{name} has no instance in use"),
+            format!("{name}: no instance is in use"),
         );
     }
     if errors > 0 && u64::from(errors) * 100 > u64::from(requests) * u64::from(FAILING_PCT) {
         return (
             Status::PartialOutage,
-            format!("{name} fails {errors} of {requests} requests"),
+            format!("{name}: {errors} of {requests} requests failed"),
         );
     }
     if pool.shed > 0 {
         return (
             Status::PartialOutage,
-            format!("{name} is full: {} requests were turned away", pool.shed),
+            format!("{name}: full, {} requests were turned away", pool.shed),
         );
     }
     if pool.queued > 0 {
         return (
             Status::DegradedPerformance,
-            format!("{name} is full: {} requests wait for a place", pool.queued),
+            format!("{name}: full, {} requests wait for a place", pool.queued),
         );
     }
     let out: Vec<&InstanceReport> = pool
@@ -79,17 +79,17 @@ fn standing(pool: &PoolReport) -> (Status, String) {
         Some(_) if out.iter().all(|one| one.drained || one.recycling) => (
             Status::Operational,
             format!(
-                "{name} carries its load with {used} of {all} instances; the others drain by order"
+                "{name}: the load is carried by {used} of {all} instances; the others drain by order"
             ),
         ),
         Some(one) => (
             Status::DegradedPerformance,
             format!(
-                "{name} carries its load with {used} of {all} instances; {} is not used",
+                "{name}: the load is carried by {used} of {all} instances; {} is not used",
                 one.id
             ),
         ),
-        None => (Status::Operational, format!("{name} carries its load")),
+        None => (Status::Operational, format!("{name}: the load is carried")),
     }
 }
 
@@ -180,7 +180,7 @@ fn instances(pool: &PoolReport) -> Markup {
                     tr {
                         td { code { (instance.id) } }
                         td { (state(instance)) }
-                        td.number { (instance.weight_pct) " %" }
+                        td.number { @if is_used(instance) { (instance.weight_pct) " %" } @else { "–" } }
                         td.number { (instance.under_way) }
                         td.number { (per_second(instance.requests, pool.seconds)) }
                         td.number { (instance.errors) }
