@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 /// Bits kept below the leading one.
 const FINE: u32 = 4;
 
-/// Latencies, counted. Sparse: what did not happen costs nothing.
+/// Latencies, counted. Sparse: what did not happen costs nothing. Written as pairs: a map's
+/// keys are texts in JSON, and within an observation, which tells its kind by a tag, they are
+/// not read as numbers again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Latencies(BTreeMap<u16, u32>);
+pub struct Latencies(#[serde(with = "crate::authority::pairs")] BTreeMap<u16, u32>);
 
 impl Latencies {
     /// The bucket of a latency in microseconds; 0..=975.

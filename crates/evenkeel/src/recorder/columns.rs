@@ -110,7 +110,13 @@ impl Shape {
 
     /// Takes the last numbers of a subject; they are put back with [`Shape::keep`].
     fn last_of(&mut self, subject: &(usize, Vec<u32>), fields: usize) -> Vec<i64> {
-        self.last.remove(subject).unwrap_or_else(|| vec![0; fields])
+        let mut last = self.last.remove(subject).unwrap_or_default();
+        // An object without fields takes no place: the one that comes next has its number,
+        // and would find nothing kept for any of its fields.
+        if last.len() < fields {
+            last.resize(fields, 0);
+        }
+        last
     }
 
     fn keep(&mut self, subject: (usize, Vec<u32>), last: Vec<i64>) {

@@ -391,6 +391,39 @@ fn a_block_out_of_its_order_is_refused() {
     assert_eq!(unpacker.block(&blocks[2]), Err(Damage::OUT_OF_ORDER));
 }
 
+#[test]
+fn an_object_without_fields_takes_nothing_from_the_next_one() {
+    let window = |pool: &str| {
+        let pool = (pool.to_owned().into(), PoolWindow::default());
+        let mut rest = Traffic::default();
+        rest.latencies.record(1_500);
+        Seen::EdgeWindow(EdgeWindow {
+            from: at(0),
+            plan: 3,
+            routes: BTreeMap::new(),
+            pools: [pool].into(),
+            tenants: BTreeMap::new(),
+            tenants_rest: rest,
+            tenants_rest_count: 0,
+            connections: 7,
+            connections_refused: 0,
+            refused: 0,
+        })
+    };
+    let steps: Vec<Step> = ["web", "documents", "web"]
+        .map(|pool| {
+            let mut step = step_at(1);
+            step.inputs[0].seen = window(pool);
+            step
+        })
+        .into();
+    let (mut packer, mut unpacker) = (Packer::new(), Unpacker::new());
+    for step in &steps {
+        packer.take(step).unwrap();
+    }
+    assert_eq!(unpacker.block(&packer.block().unwrap()).unwrap(), steps);
+}
+
 /// A ring in a temporary folder, with a block for each step.
 fn settings(folder: &Path) -> Settings {
     Settings {
