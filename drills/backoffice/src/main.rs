@@ -80,7 +80,7 @@ struct ServeArguments {
     /// Time it takes to warm up before it listens, milliseconds.
     #[arg(long, default_value_t = 0)]
     warm_up_ms: u64,
-    /// Resident memory at which it takes no further connection, bytes.
+    /// Memory of its own at which it takes no further connection, bytes.
     #[arg(long)]
     memory_limit: Option<u64>,
 }

@@ -5,13 +5,13 @@
 //! refuses: the kernel still completes handshakes until its queue is full, and whoever
 //! connects waits. Open connections end after the request under way.
 //!
-//! Resident memory is looked at, and not every allocation refused (`RLIMIT_AS`): a Rust
+//! Its own resident memory is looked at, and not every allocation refused (`RLIMIT_AS`): a Rust
 //! program that is refused memory aborts, and a supervisor starts it again. That is the
 //! easier outage.
 
 use std::time::Duration;
 
-/// How often the resident memory is looked at: at a few MiB a second it is then exceeded
+/// How often it is looked at: at a few MiB a second it is then exceeded
 /// by some hundred KiB.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -43,7 +43,7 @@ pub(crate) async fn exhausted(limit: Option<u64>) {
     let mut look = tokio::time::interval(LOOK);
     loop {
         look.tick().await;
-        if resident_bytes().is_some_and(|resident| resident >= limit) {
+        if own_bytes().is_some_and(|own| own >= limit) {
             return;
         }
     }
@@ -51,8 +51,19 @@ pub(crate) async fn exhausted(limit: Option<u64>) {
 
 /// Resident memory of this process.
 pub(crate) fn resident_bytes() -> Option<u64> {
+    pages(1)
+}
+
+/// Resident memory of its own: without the pages of files, such as the program's text, that
+/// its siblings have as well.
+fn own_bytes() -> Option<u64> {
+    Some(pages(1)?.saturating_sub(pages(2)?))
+}
+
+/// A column of `/proc/self/statm`: 1 is resident, 2 is resident and of a file.
+fn pages(column: usize) -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    let pages: u64 = statm.split(' ').nth(column)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }
 

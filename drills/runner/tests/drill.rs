@@ -137,6 +137,21 @@ fn a_drill_that_is_interrupted_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_drill_of_front_ends_that_is_interrupted_leaves_nothing_behind() {
+    let mut drill = Drill::start(&["slow-leak", "--short", "--peers"]);
+    drill.until("users work", Duration::from_secs(120));
+    let running = processes_of(drill.temporary.path()).join("\n");
+    for part in ["backoffice serve", "haproxy", "postgres"] {
+        assert!(running.contains(part), "no {part} in {running}");
+    }
+    let pid = Pid::from_raw(drill.child.id().cast_signed()).expect("a pid");
+    kill_process(pid, Signal::INT).expect("a signal");
+    let status = drill.child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130), "{status}");
+    drill.leaves_nothing();
+}
+
+#[test]
 fn the_demo_tells_the_outage_to_its_end_and_leaves_nothing_behind() {
     let mut drill = Drill::start(&["demo", "--seconds", "40"]);
     let said = drill

@@ -8,6 +8,9 @@ use super::fronted::Fronted;
 use super::keeper::Keeper;
 use super::{Moment, Timeline};
 
+/// More than any drill makes.
+const ENTRIES_MAX: &str = "1000";
+
 /// The end of a drill behind the edge: what Evenkeel says it did, whom it called, and
 /// whether it decides the same again.
 pub(super) async fn end(
@@ -51,17 +54,56 @@ pub(super) async fn replay(
             figure.ok_or_else(|| format!("evenkeel replay tells no {name}"))?,
         );
     }
+    for note in replayed["notes"].as_array().into_iter().flatten() {
+        timeline.now(format!("of the recording: {note}"));
+    }
     for difference in replayed["differences"].as_array().into_iter().flatten() {
         timeline.now(format!("decided otherwise in replay: {difference}"));
     }
     Ok(())
 }
 
+/// A forecast of a front end's memory, as it was told.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) front_end: String,
+    /// When.
+    pub(super) at: Instant,
+    /// When it most likely runs out.
+    pub(super) runs_out: Instant,
+}
+
+/// What `evenkeel leaks` says now.
+pub(super) async fn forecasts(keeper: &Keeper) -> Result<Vec<Told>, String> {
+    let leaks = keeper.json(&["leaks"]).await?;
+    let (now, now_at) = (Instant::now(), jiff::Timestamp::now());
+    let mut told = Vec::new();
+    for report in leaks.as_array().into_iter().flatten() {
+        for forecast in report["forecasts"].as_array().into_iter().flatten() {
+            let likely = forecast["exhausts"]["likely"].as_str();
+            let likely = likely.and_then(|at| at.parse::<jiff::Timestamp>().ok());
+            if let Some(likely) = likely.filter(|_| forecast["resource"] == "memory") {
+                let left = std::time::Duration::try_from(likely.duration_since(now_at));
+                told.push(Told {
+                    front_end: report["of"].to_string(),
+                    at: now,
+                    runs_out: now + left.unwrap_or_default(),
+                });
+            }
+        }
+    }
+    Ok(told)
+}
+
+fn began_at(began: Instant) -> Result<jiff::Timestamp, String> {
+    let ago = jiff::SignedDuration::try_from(began.elapsed()).map_err(|e| e.to_string())?;
+    Ok(jiff::Timestamp::now() - ago)
+}
+
 /// What Evenkeel says it did: for the timeline, to be held against what was seen.
 pub(super) async fn told(keeper: &Keeper, began: Instant) -> Result<Vec<Moment>, String> {
-    let entries = keeper.json(&["journal", "tail", "-n", "200"]).await?;
-    let began_at = jiff::Timestamp::now()
-        - jiff::SignedDuration::try_from(began.elapsed()).map_err(|e| e.to_string())?;
+    let entries = keeper.json(&["journal", "tail", "-n", ENTRIES_MAX]).await?;
+    let began_at = began_at(began)?;
     let told = [
         "finding_opened",
         "incident_opened",

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::front_ends::free_address;
+use super::fronted::Edge;
 use super::keeper::{EXPORT, Keeper, Told};
 use super::outside::{Receiver, headline};
 use super::scene::Scene;
@@ -24,17 +26,20 @@ const WATCHED: Duration = Duration::from_secs(60);
 /// Why it could not run; nothing is left then.
 pub async fn demo(seed: u64, seconds: Option<u64>) -> Result<(), String> {
     aloud(
-        "Starting PostgreSQL, a back office with its businesses, their payroll bureau's FTP server, and Evenkeel ...",
+        "Starting PostgreSQL, a back office with its businesses, their payroll bureau's FTP server, and Evenkeel\n\
+         beside and in front of it ...",
     );
     let scene = Scene::set_up(seed, &[]).await?;
     let receiver = Receiver::start().await?;
     let told = Told {
         may_act: true,
         pager: receiver.address,
+        edge: Some(free_address()?),
     };
     let keeper = Keeper::start(&scene, &told).await?;
+    let edge = Edge::start(&keeper, &scene.folder, told.edge.unwrap_or(scene.address)).await?;
     let load = Load::start(Plan {
-        address: scene.address,
+        address: edge.address,
         users: scene.users.clone(),
         seed,
         logins_per_second: 6.0,
@@ -47,7 +52,7 @@ pub async fn demo(seed: u64, seconds: Option<u64>) -> Result<(), String> {
         "\n  back office         http://{}/   (log in as {} with the password {})\n\
          \x20 public status page  http://{}/\n\
          \x20 operator's console  http://{}/   (log in as operator with the password {operator})\n",
-        scene.address, user.email, user.password, keeper.page, keeper.operator
+        edge.address, user.email, user.password, keeper.page, keeper.operator
     ));
     aloud(&format!(
         "Users log in, six a second. In {} seconds the nightly payroll export begins, and the bureau's\n\

@@ -22,7 +22,7 @@ use super::outside::chain;
 use super::scene::Books;
 use crate::process::Process;
 
-pub(super) use looks::{Look, resident_bytes};
+pub(super) use looks::{Look, own_bytes};
 
 /// `RestartSec=` of systemd, as it is where nothing is said.
 const RESTART_AFTER: Duration = Duration::from_millis(100);
@@ -185,8 +185,8 @@ async fn supervise(starting: Starting, first: Process, kept: Arc<Kept>) {
             tokio::time::sleep(POLL).await;
             let full = starting
                 .ended_at_bytes
-                .zip(resident_bytes(process.pid()))
-                .is_some_and(|(limit, resident)| resident >= limit);
+                .zip(own_bytes(process.pid()))
+                .is_some_and(|(limit, own)| own >= limit);
             if full && !for_memory {
                 for_memory = true;
                 process.signal(Signal::KILL);

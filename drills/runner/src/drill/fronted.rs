@@ -13,17 +13,48 @@ use super::keeper::Keeper;
 use super::outside::{Receiver, chain};
 use super::scene::sibling;
 use super::service::Service;
+use crate::Scratch;
 use crate::process::Process;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// `evenkeel edge`.
+pub(super) struct Edge {
+    process: Process,
+    pub(super) address: SocketAddr,
+}
+
+impl Edge {
+    /// Starts it with the keeper's configuration, in which it listens on `address`.
+    pub(super) async fn start(
+        keeper: &Keeper,
+        folder: &Scratch,
+        address: SocketAddr,
+    ) -> Result<Self, String> {
+        let mut command = Command::new(sibling("evenkeel")?);
+        command.arg("--config").arg(keeper.config()).arg("edge");
+        let process = Process::start("edge", command, folder.path())
+            .map_err(|error| chain(&error))?
+            .stopped_by(Signal::TERM, Duration::from_secs(5));
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while TcpStream::connect(address).await.is_err() {
+            if !process.is_running() || tokio::time::Instant::now() > until {
+                return Err(format!(
+                    "evenkeel edge does not come up: {}",
+                    process.tail()
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(Self { process, address })
+    }
+}
+
 /// Both processes, and the receiver of pages to the operator.
 pub(super) struct Fronted {
-    // Clients of the edge end before it does.
     pub(super) keeper: Keeper,
     pub(super) receiver: Receiver,
-    edge: Process,
-    pub(super) address: SocketAddr,
+    edge: Edge,
 }
 
 impl Fronted {
@@ -46,9 +77,14 @@ listen = "127.0.0.1:0"
 [pager]
 url = "http://{}/page"
 
-# A drill is over before two quiet minutes are.
+# A drill is over before two quiet minutes are, and days are minutes in it.
 [incidents]
 settle = "5s"
+[leaks]
+interval = "500ms"
+warm_up = "3s"
+horizon = "60s"
+urgent = "10s"
 
 [edge]
 listen = "{address}"
@@ -58,24 +94,17 @@ session = ["cookie:session"]
             receiver.address
         );
         let keeper = Keeper::start_with(folder, &text).await?;
-        let mut command = Command::new(sibling("evenkeel")?);
-        command.arg("--config").arg(keeper.config()).arg("edge");
-        let edge = Process::start("edge", command, folder.path())
-            .map_err(|error| chain(&error))?
-            .stopped_by(Signal::TERM, Duration::from_secs(5));
-        let until = tokio::time::Instant::now() + PATIENCE;
-        while TcpStream::connect(address).await.is_err() {
-            if !edge.is_running() || tokio::time::Instant::now() > until {
-                return Err(format!("evenkeel edge does not come up: {}", edge.tail()));
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let edge = Edge::start(&keeper, folder, address).await?;
         Ok(Self {
             keeper,
             receiver,
             edge,
-            address,
         })
+    }
+
+    /// Where users ask.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.edge.address
     }
 
     /// Whether both still run; else what the one that ended said last.
@@ -83,8 +112,8 @@ session = ["cookie:session"]
         if !self.keeper.is_running() {
             return Err(format!("evenkeel ended: {}", self.keeper.log_tail()));
         }
-        if !self.edge.is_running() {
-            return Err(format!("evenkeel edge ended: {}", self.edge.tail()));
+        if !self.edge.process.is_running() {
+            return Err(format!("evenkeel edge ended: {}", self.edge.process.tail()));
         }
         Ok(())
     }

@@ -120,6 +120,7 @@ impl<'a> Outage<'a> {
                 let told = Told {
                     may_act: options.arm == Arm::With,
                     pager: receiver.address,
+                    edge: None,
                 };
                 let keeper = Keeper::start(scene, &told).await?;
                 Some(Helpers {

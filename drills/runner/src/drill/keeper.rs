@@ -38,6 +38,8 @@ pub(super) struct Told {
     pub(super) may_act: bool,
     /// Where pages to the operator go.
     pub(super) pager: SocketAddr,
+    /// Where the edge listens, if it stands in front.
+    pub(super) edge: Option<SocketAddr>,
 }
 
 impl Keeper {
@@ -278,12 +280,48 @@ marker = "# rows=*"
 end_run = "{mode}"
 "##,
         pager = told.pager,
-        office = scene.address,
+        office = told.edge.unwrap_or(scene.address),
         email = user.email,
         command = list(&scene.export()?)?,
         ftp_user = FtpServer::USER,
         ftp = scene.ftp.address(),
     );
+    if let Some(edge) = told.edge {
+        text.push_str(&format!(
+            r##"
+# In front of the service: everything customers ask for comes through here.
+[edge]
+listen = "{edge}"
+session = ["cookie:session"]
+
+[[pool]]
+id = "office"
+check = "/health"
+[[pool.instance]]
+id = "office-1"
+address = "{office}"
+pid_file = "office.pid"
+
+[[route]]
+id = "login"
+component = "login"
+paths = ["/login"]
+pool = "office"
+criticality = "critical"
+
+[[route]]
+id = "payroll"
+component = "payroll"
+paths = ["/payroll"]
+pool = "office"
+
+[[route]]
+id = "all-else"
+pool = "office"
+"##,
+            office = scene.address,
+        ));
+    }
     // Started by another scheduler, through `evenkeel run`: they need no command here.
     for (name, _) in scene.innocents(0)? {
         text.push_str(&format!(

@@ -8,6 +8,7 @@
 mod arms;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +28,11 @@ pub(super) const LIMITS: &[(&str, Limit)] = &[
 
 const TENANTS: usize = 50;
 
-/// The noisy one among them.
-const NOISY: usize = 0;
+/// Users of the noisy one, each with a session of their own; the others have one each.
+const NOISY: Range<usize> = 0..4;
+
+/// All users.
+const USERS: usize = NOISY.end + TENANTS - 1;
 
 /// When a user gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -83,13 +87,13 @@ impl Pace {
 
 fn schedule(seed: u64, pace: &Pace) -> Schedule {
     let others = Stream {
-        users: NOISY + 1..TENANTS,
+        users: NOISY.end..USERS,
         asks: ORDINARY.to_vec(),
         during: Duration::ZERO..pace.length,
         per_second: (OTHERS_PER_SECOND, OTHERS_PER_SECOND),
     };
     let calm = Stream {
-        users: NOISY..NOISY + 1,
+        users: NOISY,
         during: Duration::ZERO..pace.calm,
         per_second: (SHARE_PER_SECOND, SHARE_PER_SECOND),
         ..others.clone()
@@ -126,7 +130,7 @@ pub(super) async fn replay(options: &Options) -> Result<Replay, String> {
         options.arm.as_str(),
         options.seed
     ));
-    let service = Service::set_up(options.seed, TENANTS, groups()).await?;
+    let service = Service::set_up(options.seed, TENANTS, NOISY.len(), groups()).await?;
     let before = Before::start(&service, options.arm).await?;
     let traffic = Traffic::start(Plan {
         address: before.address(),
@@ -161,7 +165,11 @@ fn figures(
     let mut put = |name: &str, figure: f64| {
         figures.insert(name.to_owned(), (figure * 100.0).round() / 100.0);
     };
-    let others = || samples.iter().filter(|sample| sample.user != NOISY);
+    let others = || {
+        samples
+            .iter()
+            .filter(|sample| !NOISY.contains(&sample.user))
+    };
     let calm = |sample: &&Sample| (pace.start..pace.calm).contains(&sample.intended);
     let noise = |sample: &&Sample| sample.intended >= pace.calm;
     let p99 = |samples: &mut dyn Iterator<Item = &Sample>| {
@@ -187,7 +195,7 @@ fn figures(
     let noisy = || {
         samples
             .iter()
-            .filter(|sample| sample.user == NOISY)
+            .filter(|sample| NOISY.contains(&sample.user))
             .filter(noise)
     };
     let answered = noisy().filter(|sample| sample.is_ok()).count() as f64;

@@ -120,6 +120,7 @@ impl Scene {
             .map_err(|error| text(&error))?;
 
         let mut command = backoffice(&postgres, &["serve", "--listen", "127.0.0.1:0"])?;
+        command.arg("--pid-file").arg(folder.join("office.pid"));
         command.envs(web.iter().copied());
         let office = Process::start("office", command, folder.path())
             .map_err(|error| text(&error))?

@@ -22,16 +22,18 @@ pub(super) struct Group {
 pub(super) struct Service {
     // In the order in which they end: front ends before their database.
     pub(super) groups: Vec<Group>,
-    /// One of each tenant, logged in.
+    /// Logged in: some of the first tenant, one of each other.
     pub(super) users: Vec<User>,
     pub(super) books: Books,
 }
 
 impl Service {
-    /// Seeds the books, starts the front ends, and logs one user of each tenant in.
+    /// Seeds the books, starts the front ends, and logs users in: `first_has` of the first
+    /// tenant, one of each other.
     pub(super) async fn set_up(
         seed: u64,
         tenants: usize,
+        first_has: usize,
         groups: Vec<(&'static str, Vec<Form>)>,
     ) -> Result<Self, String> {
         let books = Books::set_up(seed, tenants).await?;
@@ -48,14 +50,22 @@ impl Service {
             .last()
             .and_then(|group| group.front_ends.last())
             .ok_or("a service needs a front end")?;
-        let mut by_host: BTreeMap<&str, &Login> = BTreeMap::new();
+        let mut by_host: BTreeMap<&str, Vec<&Login>> = BTreeMap::new();
         for login in &books.users {
             let (_, host) = login.email.split_once('@').unwrap_or_default();
-            by_host.entry(host).or_insert(login);
+            by_host.entry(host).or_default().push(login);
         }
+        let tenants = by_host.into_iter().enumerate();
+        let chosen = tenants.flat_map(|(n, (host, logins))| {
+            let count = if n == 0 { first_has } else { 1 };
+            logins
+                .into_iter()
+                .take(count)
+                .map(move |login| (host, login))
+        });
         let until = Instant::now() + PATIENCE;
         let mut users = Vec::new();
-        for (host, login) in by_host {
+        for (host, login) in chosen {
             let mut browser = Browser::new(door.address);
             let page = browser.log_in(login).await.map_err(|error| chain(&error))?;
             if page.status != 200 || Instant::now() > until {

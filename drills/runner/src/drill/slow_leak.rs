@@ -15,6 +15,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::account::Told;
 use super::front_ends::Form;
 use super::service::{Service, new_expense, page};
 use super::{Arm, Limit, Options, Replay, Timeline};
@@ -48,7 +49,8 @@ pub(super) const SAWTOOTH: &str = "documents";
 
 const MIB: u64 = 1 << 20;
 
-/// What a front end may have resident: about a third of it is there after its start.
+/// What a front end may have in memory of its own: about a sixth of it is there after its
+/// start.
 pub(super) const MEMORY_LIMIT: u64 = 192 * MIB;
 
 /// How things go.
@@ -75,7 +77,7 @@ impl Pace {
             true => Self {
                 length: Duration::from_secs(48),
                 per_second: (50.0, 60.0),
-                leak_bytes: 176 * 1024,
+                leak_bytes: 155 * 1024,
                 day: Duration::from_secs(30),
                 slow_start: Duration::from_secs(3),
                 cycles_min: 1,
@@ -163,7 +165,7 @@ pub(super) async fn replay(options: &Options) -> Result<Replay, String> {
     ));
     // Just below, so that it is ended and started again rather than left to hang.
     let ended_at_bytes = (options.arm == Arm::Peers).then_some(MEMORY_LIMIT - MIB);
-    let service = Service::set_up(options.seed, TENANTS, groups(&pace, ended_at_bytes)).await?;
+    let service = Service::set_up(options.seed, TENANTS, 1, groups(&pace, ended_at_bytes)).await?;
     let before = Before::start(&service, options.arm, &pace).await?;
     let schedule = Arc::new(schedule(options.seed, &pace));
     let traffic = Traffic::start(Plan {
@@ -203,9 +205,9 @@ async fn watch(
     traffic: &Traffic,
     pace: &Pace,
     timeline: &mut Timeline,
-) -> Result<Vec<figures::Told>, String> {
+) -> Result<Option<Vec<Told>>, String> {
     let began = traffic.started();
-    let mut forecasts = Vec::new();
+    let mut forecasts: Option<Vec<Told>> = None;
     let mut failed = false;
     let mut lives: Vec<usize> = Vec::new();
     let mut answering: Vec<bool> = Vec::new();
@@ -213,13 +215,18 @@ async fn watch(
     tokio::pin!(nights);
     let mut look = tokio::time::interval(Duration::from_millis(250));
     let mut ask = tokio::time::interval(Duration::from_secs(1));
+    ask.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let front_ends: Vec<_> = service.groups.iter().flat_map(|g| &g.front_ends).collect();
     lives.resize(front_ends.len(), 1);
     answering.resize(front_ends.len(), true);
     while began.elapsed() < pace.length {
         tokio::select! {
             why = &mut nights => return Err(why),
-            _ = ask.tick() => forecasts.extend(before.forecasts().await?),
+            _ = ask.tick() => {
+                if let Some(told) = before.forecasts().await? {
+                    forecasts.get_or_insert_default().extend(told);
+                }
+            }
             _ = look.tick() => {
                 before.well()?;
                 if let Some(first) = traffic.first_failure().filter(|_| !failed) {

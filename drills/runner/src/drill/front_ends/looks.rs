@@ -26,8 +26,8 @@ pub(in crate::drill) struct Look {
     pub(in crate::drill) answers: bool,
     /// Requests it has worked on, by its own count.
     pub(in crate::drill) requests: Option<u64>,
-    /// Its resident memory, by the kernel's count.
-    pub(in crate::drill) resident: Option<u64>,
+    /// Its own resident memory, by the kernel's count.
+    pub(in crate::drill) own: Option<u64>,
 }
 
 /// Looks, for ever.
@@ -51,7 +51,7 @@ pub(super) async fn look(address: SocketAddr, kept: Arc<Kept>) {
             pid,
             answers: requests.is_some(),
             requests,
-            resident: resident_bytes(pid),
+            own: own_bytes(pid),
         });
     }
 }
@@ -66,9 +66,11 @@ async fn metrics(address: SocketAddr) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Resident memory of a process; `None` where there is none.
-pub(in crate::drill) fn resident_bytes(pid: u32) -> Option<u64> {
+/// Resident memory of a process without the pages of files; `None` where there is none.
+pub(in crate::drill) fn own_bytes(pid: u32) -> Option<u64> {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    let mut columns = statm.split(' ').skip(1).map(str::parse::<u64>);
+    let (resident, of_files) = (columns.next()?.ok()?, columns.next()?.ok()?);
+    let pages = resident.saturating_sub(of_files);
     Some(pages * rustix::param::page_size() as u64)
 }

@@ -40,7 +40,7 @@ impl Before {
     /// Where users ask.
     pub(super) fn address(&self) -> SocketAddr {
         match self {
-            Self::Evenkeel(fronted) => fronted.address,
+            Self::Evenkeel(fronted) => fronted.address(),
             Self::Peers(haproxy) => haproxy.address,
         }
     }
@@ -72,7 +72,8 @@ impl Before {
 fn pools(service: &Service, bulkheads: bool) -> String {
     let places = WORKERS * 2;
     let bounds = match bulkheads {
-        true => format!("concurrency_max = {places}"),
+        // As many as there are workers: whoever knows it need not have it found out.
+        true => format!("adaptive = false\nconcurrency_max = {places}"),
         false => "adaptive = false\nconcurrency_max = 100000\nconcurrency_initial = 100000\n\
              tenant_pct = 100\nsession_max = 100000"
             .to_owned(),
@@ -96,6 +97,14 @@ check_interval = "500ms"
             front_end.name,
             front_end.address,
             front_end.pid_file.display()
+        ));
+    }
+    if bulkheads {
+        // What is known to be slow gets its own few places, whoever asks for it.
+        text.push_str(&format!(
+            "\n[[route]]\nid = \"scanning\"\ncomponent = \"office\"\npaths = [\"/scanning\"]\n\
+             pool = \"web\"\ntimeout = \"10s\"\nconcurrency_max = {}\n",
+            WORKERS * 3 / 4
         ));
     }
     text.push_str(

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::figures::Told;
 use super::{LEAKING, MEMORY_LIMIT, Pace, SAWTOOTH, WELL};
+use crate::drill::account::Told;
 use crate::drill::front_ends::FrontEnd;
 use crate::drill::fronted::Fronted;
 use crate::drill::haproxy::Haproxy;
@@ -43,7 +43,7 @@ impl Before {
     /// Where users ask.
     pub(super) fn address(&self) -> SocketAddr {
         match self {
-            Self::Evenkeel(fronted) => fronted.address,
+            Self::Evenkeel(fronted) => fronted.address(),
             Self::Peers(haproxy) => haproxy.address,
         }
     }
@@ -56,9 +56,12 @@ impl Before {
         }
     }
 
-    /// What is forecast now.
-    pub(super) async fn forecasts(&self) -> Result<Vec<Told>, String> {
-        Ok(Vec::new())
+    /// What is forecast now; `None` where nobody forecasts.
+    pub(super) async fn forecasts(&self) -> Result<Option<Vec<Told>>, String> {
+        match self {
+            Self::Evenkeel(fronted) => account::forecasts(&fronted.keeper).await.map(Some),
+            Self::Peers(_) => Ok(None),
+        }
     }
 
     /// What is done every night; ends only with what went wrong.
@@ -109,9 +112,11 @@ check = "/health"
 check_interval = "500ms"
 check_timeout = "1s"
 slow_start = "{slow_start}s"
-drain_max = "5s"
+drain_max = "2s"
+restart_max = "10s"
+admit_within = "4s"
 [pool.may]
-recycle_instance = "{mode}"
+recycle_instance = {{ mode = "{mode}", budget = 20, per = "1h", interval = "2s" }}
 "#,
             id = group.id,
             slow_start = pace.slow_start.as_secs(),

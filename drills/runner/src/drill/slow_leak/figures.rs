@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{ASKS_LEAKING, LEAKING, MEMORY_LIMIT, Pace};
 use crate::drill::Timeline;
+use crate::drill::account::Told;
 use crate::drill::front_ends::{FrontEnd, Look};
 use crate::drill::service::Service;
 use crate::traffic::{Sample, Schedule, percentile_ms};
@@ -18,15 +19,6 @@ const DRAINED_BEFORE: Duration = Duration::from_secs(2);
 /// second, is out, whether or not it answers us.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// A forecast of a front end, as it was told.
-#[derive(Debug, Clone)]
-pub(super) struct Told {
-    pub(super) front_end: String,
-    pub(super) at: Instant,
-    /// From then on.
-    pub(super) left: Duration,
-}
-
 /// What was seen of the whole.
 pub(super) struct Seen {
     pub(super) began: Instant,
@@ -34,7 +26,8 @@ pub(super) struct Seen {
     pub(super) schedule: Arc<Schedule>,
     pub(super) samples: Vec<Sample>,
     pub(super) late: Duration,
-    pub(super) forecasts: Vec<Told>,
+    /// None where nobody forecasts.
+    pub(super) forecasts: Option<Vec<Told>>,
 }
 
 /// One life of a front end that leaks.
@@ -145,45 +138,34 @@ impl Seen {
         timeline: &mut Timeline,
         put: &mut impl FnMut(&str, f64),
     ) {
-        if self.forecasts.is_empty() {
-            return;
-        }
         let mut errors = Vec::new();
         for (front_end, lives) in front_ends.iter().zip(lives) {
             for life in lives {
                 let Some((half, full)) = self.half_and_full(life) else {
                     continue;
                 };
-                let told = self.forecasts.iter().find(|told| {
-                    told.front_end == front_end.name
-                        && told.at >= half
-                        && told.at < half + Duration::from_secs(3)
-                });
-                let truly = full.saturating_duration_since(half).as_secs_f64();
-                let error = told.map_or(100.0, |told| {
-                    let foretold = (told.at + told.left).saturating_duration_since(half);
-                    (foretold.as_secs_f64() - truly).abs() / truly * 100.0
-                });
-                errors.push(error);
+                let Some(told) = self.told(front_end.name, life, half) else {
+                    errors.push(100.0);
+                    let name = front_end.name;
+                    let what = format!("{name} is half full, and nothing is forecast");
+                    timeline.at(since_ms(self.began, half), what);
+                    continue;
+                };
+                let then = half.max(told.at);
+                let truly = seconds(then, full);
+                let foretold = seconds(then, told.runs_out);
+                errors.push((foretold - truly).abs() / truly.max(0.1) * 100.0);
                 timeline.at(
-                    since_ms(self.began, half),
-                    match told {
-                        Some(told) => format!(
-                            "{} is half full: {truly:.1} s are left; {:.1} s are forecast",
-                            front_end.name,
-                            (told.at + told.left)
-                                .saturating_duration_since(half)
-                                .as_secs_f64()
-                        ),
-                        None => format!(
-                            "{} is half full: {truly:.1} s are left; nothing is forecast",
-                            front_end.name
-                        ),
-                    },
+                    since_ms(self.began, then),
+                    format!(
+                        "{} has {truly:.1} s left, of {:.1} s from its half; {foretold:.1} s are forecast",
+                        front_end.name,
+                        seconds(half, full),
+                    ),
                 );
             }
         }
-        if errors.is_empty() {
+        if self.forecasts.is_none() || errors.is_empty() {
             return;
         }
         put(
@@ -197,6 +179,19 @@ impl Seen {
         put("forecasts_count", errors.len() as f64);
     }
 
+    /// The forecast of a life that was in force at its half, or the first one after.
+    fn told(&self, name: &str, life: &Leaked, half: Instant) -> Option<&Told> {
+        let began = life.looks.first()?.at;
+        let ended = life.ended.unwrap_or(self.began + self.pace.length);
+        let forecasts = self.forecasts.iter().flatten();
+        let mut of_it: Vec<&Told> = forecasts
+            .filter(|told| told.front_end.contains(name) && (began..ended).contains(&told.at))
+            .collect();
+        of_it.sort_by_key(|told| told.at);
+        let before = of_it.iter().rev().find(|told| told.at <= half);
+        before.or(of_it.first()).copied()
+    }
+
     /// When half of the room of a life was taken, and when all of it was or would have been:
     /// up to its restart as it was measured, and from there by the arrivals that were still
     /// to come, half of them each, and what each of them leaves. `None` where that is after
@@ -205,7 +200,7 @@ impl Seen {
         let half = life.base + MEMORY_LIMIT.saturating_sub(life.base) / 2;
         let reached = |level: u64| {
             let mut looks = life.looks.iter();
-            looks.find(|look| look.resident.is_some_and(|resident| resident >= level))
+            looks.find(|look| look.own.is_some_and(|own| own >= level))
         };
         let half = reached(half)?.at;
         // The limit is looked at every 50 ms, and is reached within a page or two.
@@ -214,9 +209,9 @@ impl Seen {
         }
         let until = life.ended.map(|ended| ended - DRAINED_BEFORE - IDLE);
         let last = life.looks.iter().rev().find(|look| {
-            look.answers && look.resident.is_some() && until.is_none_or(|until| look.at <= until)
+            look.answers && look.own.is_some() && until.is_none_or(|until| look.at <= until)
         })?;
-        let left = MEMORY_LIMIT.saturating_sub(last.resident?);
+        let left = MEMORY_LIMIT.saturating_sub(last.own?);
         let each_twice = 2 * left / self.pace.leak_bytes;
         let from = last.at.saturating_duration_since(self.began);
         let mut arrivals = self
@@ -279,7 +274,7 @@ impl Leaked {
             let answered = looks.iter().find(|look| look.answers);
             Self {
                 ended: life.ended,
-                base: answered.and_then(|look| look.resident).unwrap_or(0),
+                base: answered.and_then(|look| look.own).unwrap_or(0),
                 requests: looks
                     .iter()
                     .filter_map(|look| look.requests)
@@ -311,6 +306,10 @@ fn is_out(looks: &[Look], began: Instant, at: Instant) -> bool {
     earlier.is_some_and(|earlier| {
         earlier.pid == last.pid && earlier.requests.is_some() && earlier.requests == last.requests
     })
+}
+
+fn seconds(from: Instant, to: Instant) -> f64 {
+    to.saturating_duration_since(from).as_secs_f64()
 }
 
 fn ms(duration: Duration) -> f64 {
