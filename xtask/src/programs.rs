@@ -28,11 +28,23 @@ pub(crate) const SIM: &[Agreed] = &[Agreed {
 }];
 
 /// The drills in their short form: the same limits over a shorter outage.
-pub(crate) const DRILLS: &[Agreed] = &[Agreed {
-    binary: "evenkeel-drill",
-    arguments: &["hung-export", "--short"],
-    ready: true,
-}];
+pub(crate) const DRILLS: &[Agreed] = &[
+    Agreed {
+        binary: "evenkeel-drill",
+        arguments: &["hung-export", "--short"],
+        ready: true,
+    },
+    Agreed {
+        binary: "evenkeel-drill",
+        arguments: &["slow-leak", "--short"],
+        ready: true,
+    },
+    Agreed {
+        binary: "evenkeel-drill",
+        arguments: &["noisy-tenant", "--short"],
+        ready: true,
+    },
+];
 
 /// Writes the reference pages into the folder that is added as last argument.
 pub(crate) const REFERENCE: Agreed = Agreed {
