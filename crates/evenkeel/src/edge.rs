@@ -7,7 +7,9 @@
 //! the first one ends what it has under way and goes: that is how it is restarted, and how
 //! a changed configuration comes into force, without a refused connection.
 //!
-//! SIGTERM and Ctrl-C end it in order, within `shutdown_max`; a second one at once.
+//! SIGTERM and Ctrl-C end it in order, within `shutdown_max`; a second one at once. SIGHUP
+//! changes nothing, because certificates are read again by themselves; it must not end what
+//! everybody's requests pass through.
 
 pub mod link;
 mod salt;
@@ -52,6 +54,7 @@ pub enum EdgeError {
 pub async fn run(config: Config, up: impl FnOnce(&[String])) -> Result<(), EdgeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let settings = settings(&config)?;
     let listeners = settings.listeners.clone();
     // It waits until its thread listens.
@@ -67,6 +70,7 @@ pub async fn run(config: Config, up: impl FnOnce(&[String])) -> Result<(), EdgeE
             return Ok(());
         }
         () = told(&mut terminate, &mut interrupt) => {}
+        () = goes_on(&mut hangup) => {}
     }
     edge.stop();
     tokio::select! {
@@ -84,6 +88,17 @@ fn settings(config: &Config) -> Result<Settings, EdgeError> {
     make_folder(&config.data_dir)?;
     settings.identity.salt = salt::of(&config.data_dir)?;
     Ok(settings)
+}
+
+/// Says to whoever sends SIGHUP what to do instead; never ends.
+async fn goes_on(hangup: &mut Signal) {
+    while hangup.recv().await.is_some() {
+        tracing::info!(
+            "SIGHUP changes nothing: certificates are read again by themselves; for a changed \
+             configuration start a second `evenkeel edge`, which takes over"
+        );
+    }
+    std::future::pending().await
 }
 
 async fn told(terminate: &mut Signal, interrupt: &mut Signal) {

@@ -117,6 +117,8 @@ pub struct Addresses {
 pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // Who keeps a certificate listens to it; without one it must not end the program.
+    let _ignored = signal(SignalKind::hangup())?;
     make_folder(&config.data_dir)?;
 
     let policy = Arc::new(config.policy.clone());

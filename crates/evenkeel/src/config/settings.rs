@@ -480,7 +480,7 @@ settings! {
     }
     "[edge.listener]" {
         "address" Address "" "\"0.0.0.0:443\"" "Where it listens.";
-        "certificate_file" Folder "-" "\"app.pem\"" "The certificate and those between it and the authority (PEM): then it speaks TLS. Read again when it changes, and on SIGHUP.";
+        "certificate_file" Folder "-" "\"app.pem\"" "The certificate and those between it and the authority (PEM): then it speaks TLS. Read again when it changes.";
         "key_file" Folder "-" "\"app-key.pem\"" "The certificate's key (PEM, without a password).";
         "more_certificates" Map "{}" "{ \"other.pem\" = \"other-key.pem\" }" "Further certificates with their keys, for other names: the one that fits the name the client asks for is used.";
         "acme_domains" List "[]" "[\"app.example.com\"]" "Names for which an authority is asked for a certificate, instead of files.";

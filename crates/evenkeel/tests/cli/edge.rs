@@ -130,6 +130,10 @@ fn a_drain_reaches_the_edge_and_stays_when_the_keeper_has_gone() {
     place.until(&["pools"], |pools| {
         pools[0]["instances"][0]["state"] == "in_use"
     });
+    // Sent out of habit; neither may end of it.
+    let pid = Pid::from_raw(edge.child.id().cast_signed()).expect("a pid");
+    kill_process(pid, Signal::HUP).expect("a signal");
+    server.signal(Signal::HUP);
     place.good(&["drain", "web", "web-1"]);
     place.until(&["pools"], |pools| {
         pools[0]["instances"][0]["state"] == "draining"
@@ -143,7 +147,6 @@ fn a_drain_reaches_the_edge_and_stays_when_the_keeper_has_gone() {
         assert_eq!(edge.who(), "other");
     }
     // It begins with the plan it had.
-    let pid = Pid::from_raw(edge.child.id().cast_signed()).expect("a pid");
     kill_process(pid, Signal::TERM).expect("a signal");
     let status = edge.child.wait().expect("it ends");
     assert!(status.success(), "{status}");
