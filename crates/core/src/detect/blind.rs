@@ -69,7 +69,11 @@ fn judge(view: View<'_>, subject: &Subject) -> Option<Verdict> {
     Some(Verdict::holds(Finding {
         key,
         title: format!("{subject} cannot be seen"),
-        severity: Severity::Critical,
+        severity: match subject {
+            // It serves on, and the edge and its check tell when it does not.
+            Subject::Instance(_) | Subject::Volume(_) => Severity::Warning,
+            _ => Severity::Critical,
+        },
         harms,
         links: BTreeSet::new(),
         reason: format!("{subject} cannot be seen: {}.", why.trim_end_matches('.')),

@@ -17,6 +17,10 @@ const DECIDES: f64 = 5.0;
 /// What each step is allowed, in spreads.
 const ALLOWED: f64 = 0.5;
 
+/// A spread in median absolute deviations, and in mean ones, of a normal distribution.
+const OF_MEDIAN: f64 = 1.4826;
+const OF_MEAN: f64 = 1.2533;
+
 /// Since which point `(x, y)` the gain exceeds `pace` for each `x`; `None` where it does
 /// not.
 pub(crate) fn exceeds_since(points: &[(f64, f64)], pace: f64) -> Option<usize> {
@@ -25,10 +29,17 @@ pub(crate) fn exceeds_since(points: &[(f64, f64)], pace: f64) -> Option<usize> {
         .map(|pair| (pair[1].1 - pair[0].1) - pace * (pair[1].0 - pair[0].0))
         .collect();
     let middle = median(gains.clone());
-    let around = gains.iter().map(|gain| (gain - middle).abs()).collect();
+    let around: Vec<f64> = gains.iter().map(|gain| (gain - middle).abs()).collect();
+    let mean = around.iter().sum::<f64>() / around.len().max(1) as f64;
     let total: f64 = gains.iter().sum();
+    // Where more than half of the gains are the same, their median deviation is none at all,
+    // however much the others differ; the mean one is not.
+    let deviation = match median(around) {
+        middle if middle > 0.0 => middle * OF_MEDIAN,
+        _ => mean * OF_MEAN,
+    };
     // Points without any noise have no spread: a fiftieth of the whole is one then.
-    let spread = (median(around) * 1.4826).max(total.abs() / 50.0);
+    let spread = deviation.max(total.abs() / 50.0);
     if spread <= 0.0 {
         return None;
     }

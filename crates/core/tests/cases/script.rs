@@ -568,11 +568,13 @@ fn see(line: &str, record: &Record, now: Timestamp) -> Result<Seen, String> {
     })
 }
 
-fn sight(database: &str, blind: Option<String>) -> Seen {
-    Seen::Sight(Sight {
-        of: Subject::Database(database.into()),
-        blind,
-    })
+/// Of a database, or with `instance:` before its name of an instance.
+fn sight(about: &str, blind: Option<String>) -> Seen {
+    let of = match about.strip_prefix("instance:") {
+        Some(instance) => Subject::Instance(instance.into()),
+        None => Subject::Database(about.into()),
+    };
+    Seen::Sight(Sight { of, blind })
 }
 
 fn lock_chain(words: &[&str], database: &str, record: &Record) -> Result<LockChain, String> {
