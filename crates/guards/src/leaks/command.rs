@@ -162,12 +162,24 @@ mod tests {
         let told = shell(&script, Duration::from_secs(1)).await.unwrap_err();
         assert!(told.contains("did not end within 1 s"), "{told}");
         let child = std::fs::read_to_string(&file).expect("it had begun");
-        let child = crate::jobs::tree::ProcessId::of(child.trim().parse().expect("a pid"));
-        let state = child.and_then(|child| {
-            let process = procfs::process::Process::new(child.pid).ok()?;
-            Some(process.stat().ok()?.state)
-        });
-        assert!(matches!(state, None | Some('Z' | 'X')), "{state:?}");
+        let child = child.trim().parse().expect("a pid");
+        let state = || {
+            Some(
+                procfs::process::Process::new(child)
+                    .ok()?
+                    .stat()
+                    .ok()?
+                    .state,
+            )
+        };
+        let gone = async {
+            while !matches!(state(), None | Some('Z' | 'X')) {
+                // waits: for the kernel to end what was killed; bounded below
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let ended = tokio::time::timeout(LONG, gone).await;
+        assert!(ended.is_ok(), "{:?}", state());
     }
 
     #[tokio::test]
