@@ -87,9 +87,27 @@ const NEEDS: &[Need] = &[
 const PEERS: &[Need] = &[
     Need {
         what: "nginx",
-        why: "the peer of pings",
+        why: "the peer of pings and of the edge",
         packages: &["nginx-light"],
         missing: || missing_program("nginx"),
+    },
+    Need {
+        what: "HAProxy",
+        why: "the peer of the edge",
+        packages: &["haproxy"],
+        missing: || missing_program("haproxy"),
+    },
+    Need {
+        what: "wrk",
+        why: "the load on the edge and its peers",
+        packages: &["wrk"],
+        missing: || missing_program("wrk"),
+    },
+    Need {
+        what: "openssl",
+        why: "the certificate of the edge and its peers",
+        packages: &["openssl"],
+        missing: || missing_program("openssl"),
     },
     Need {
         what: "Prometheus",

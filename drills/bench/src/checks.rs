@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<Vec<Figure>, Failure> {
     drop((prometheus, exporter));
     let ratio = ours.checks_per_cpu_s / theirs.checks_per_cpu_s;
     let mut figures = vec![Figure {
-        name: "checks_per_cpu_s",
+        name: "checks_per_cpu_s".into(),
         ours: ours.checks_per_cpu_s,
         peer: "Prometheus + blackbox exporter".into(),
         theirs: Some(theirs.checks_per_cpu_s),
@@ -63,7 +63,7 @@ fn ten_thousand(target: &Target) -> Result<Vec<Figure>, Failure> {
     );
     Ok(vec![
         Figure {
-            name: "checks_10000_cpu_pct",
+            name: "checks_10000_cpu_pct".into(),
             ours: pct,
             peer: "of one core".into(),
             theirs: None,
@@ -73,7 +73,7 @@ fn ten_thousand(target: &Target) -> Result<Vec<Figure>, Failure> {
             how: how.clone(),
         },
         Figure {
-            name: "checks_10000_mib",
+            name: "checks_10000_mib".into(),
             ours: mib,
             peer: "in RAM".into(),
             theirs: None,

@@ -32,7 +32,7 @@ pub(crate) fn run() -> Result<Vec<Figure>, Failure> {
     );
     Ok(vec![
         Figure {
-            name: "idle_cpu_pct",
+            name: "idle_cpu_pct".into(),
             ours: pct,
             peer: "of one core".into(),
             theirs: None,
@@ -42,7 +42,7 @@ pub(crate) fn run() -> Result<Vec<Figure>, Failure> {
             how: how.clone(),
         },
         Figure {
-            name: "idle_mib",
+            name: "idle_mib".into(),
             ours: mib,
             peer: "in RAM".into(),
             theirs: None,

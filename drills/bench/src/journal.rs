@@ -29,7 +29,7 @@ pub(crate) fn run() -> Result<Vec<Figure>, Failure> {
     let (ours, theirs) = (median(ours), median(theirs));
     let ratio = ours / theirs;
     Ok(vec![Figure {
-        name: "journal_appends_per_s",
+        name: "journal_appends_per_s".into(),
         ours,
         peer: "raw SQLite".into(),
         theirs: Some(theirs),

@@ -14,6 +14,7 @@
 
 mod checks;
 mod clients;
+mod edge;
 mod idle;
 mod journal;
 mod pings;
@@ -35,7 +36,7 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figure {
     /// What is measured, unit last.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// Ours.
     pub(crate) ours: f64,
     /// Who it is compared with.
@@ -86,6 +87,11 @@ const BENCHES: &[Bench] = &[
         run: checks::run,
     },
     Bench {
+        name: "edge",
+        about: "requests through the edge, against HAProxy and nginx on one core each",
+        run: edge::run,
+    },
+    Bench {
         name: "idle",
         about: "1,000 checks and 100 jobs with nothing wrong",
         run: idle::run,
@@ -95,7 +101,7 @@ const BENCHES: &[Bench] = &[
 #[derive(Parser)]
 #[command(about = "What Evenkeel costs, as ratios against peers in one run")]
 struct Arguments {
-    /// Only these: journal, step, recorder, pings, checks, idle.
+    /// Only these: journal, step, recorder, pings, checks, edge, idle.
     only: Vec<String>,
     /// Keep the figures as JSON in this file.
     #[arg(long)]

@@ -39,7 +39,7 @@ pub(crate) fn run() -> Result<Vec<Figure>, Failure> {
     let ratio = ours / theirs;
     let mut figures = vec![
         Figure {
-            name: "pings_per_s",
+            name: "pings_per_s".into(),
             ours,
             peer: "nginx, a fixed body".into(),
             theirs: Some(theirs),
@@ -54,7 +54,7 @@ pub(crate) fn run() -> Result<Vec<Figure>, Failure> {
             ),
         },
         Figure {
-            name: "ping_cpu_us",
+            name: "ping_cpu_us".into(),
             ours: our_cpu,
             peer: "nginx, a fixed body".into(),
             theirs: Some(their_cpu),
@@ -83,7 +83,7 @@ fn memory() -> Result<Figure, Failure> {
     };
     let (few, many) = (with(10)?, with(10_000)?);
     Ok(Figure {
-        name: "heartbeats_10000_mib",
+        name: "heartbeats_10000_mib".into(),
         ours: many - few,
         peer: format!("beyond the {few:.1} MiB of ten"),
         theirs: None,

@@ -53,10 +53,10 @@ fn in_its_own_program() -> Result<Vec<Figure>, Failure> {
             "{COUNT} observations of the mix {mix}, written whole and synced; the peer gets the same \
              observations in the same blocks."
         );
-        let mut figure = |name, ours: &str, theirs: &str, aim, good: fn(f64) -> bool| {
+        let mut figure = |name: &str, ours: &str, theirs: &str, aim, good: fn(f64) -> bool| {
             let (ours, theirs) = (number(ours)?, number(theirs)?);
             figures.push(Figure {
-                name,
+                name: name.into(),
                 ours,
                 peer: "zstd of JSON lines".into(),
                 theirs: Some(theirs),
@@ -84,7 +84,7 @@ fn on_disk() -> Result<Figure, Failure> {
     let (after, checks) = (bytes_below(&serve.recorder())?, target.asked() - asked);
     let each = after.saturating_sub(before) as f64 / checks as f64;
     Ok(Figure {
-        name: "recorder_disk_bytes_per_check",
+        name: "recorder_disk_bytes_per_check".into(),
         ours: each,
         peer: "on disk".into(),
         theirs: None,

@@ -66,7 +66,7 @@ impl Serve {
 }
 
 /// A program that was built with this one.
-fn beside(name: &str) -> Result<PathBuf, Failure> {
+pub(crate) fn beside(name: &str) -> Result<PathBuf, Failure> {
     let own = std::env::current_exe()?;
     let program = own.with_file_name(name);
     if program.is_file() {
@@ -87,9 +87,14 @@ pub(crate) fn free_port() -> Result<u16, Failure> {
 
 /// Waits until `path` is answered with 200.
 pub(crate) fn wait_for(process: &Process, port: u16, path: &str) -> Result<(), Failure> {
+    wait_until(process, || answers(port, path))
+}
+
+/// Waits until `up` says so.
+pub(crate) fn wait_until(process: &Process, up: impl Fn() -> bool) -> Result<(), Failure> {
     let until = Instant::now() + UP_WITHIN;
     loop {
-        if answers(port, path) {
+        if up() {
             return Ok(());
         }
         if !process.is_running() || Instant::now() > until {

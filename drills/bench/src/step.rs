@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<Vec<Figure>, Failure> {
     let (of_few, of_many) = (median(of_few), median(of_many));
     let ratio = of_many / of_few;
     Ok(vec![Figure {
-        name: "step_us_among_100000",
+        name: "step_us_among_100000".into(),
         ours: of_many,
         peer: "itself among 100:".into(),
         theirs: Some(of_few),
