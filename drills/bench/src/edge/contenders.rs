@@ -189,7 +189,7 @@ pub(super) fn evenkeel(place: &Place<'_>, everything: bool) -> Result<Contender,
 }
 
 fn configured(port: u16, upstream: u16, tls: Option<&Certificate>, everything: bool) -> String {
-    let mut text = "data_dir = \"data\"\n[log]\nlevel = \"warn\"\n[edge]\n".to_owned();
+    let mut text = "data_dir = \"data\"\n[log]\nlevel = \"warn\"\n[edge]\nconnections_per_address_max = 20000\n".to_owned();
     if everything {
         text.push_str(
             "tenant = [\"header:x-tenant\", \"cookie:tenant\"]\nsession = [\"cookie:session\"]\n",
