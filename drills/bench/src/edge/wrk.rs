@@ -16,7 +16,7 @@ pub(super) struct Load<'a> {
     pub(super) lasts: Duration,
     /// Headers of every request.
     pub(super) headers: &'a [&'a str],
-    /// So many tenants in turn, each named in a header.
+    /// So many tenants in turn, each named in a header, with a session in a cookie.
     pub(super) tenants: Option<usize>,
     /// The core it runs on.
     pub(super) core: u32,
@@ -62,7 +62,7 @@ fn script(tenants: Option<usize>, folder: &Path) -> Result<PathBuf, Failure> {
             text,
             "local asked, at = {{}}, 0\n\
              function init()\n  for n = 1, {tenants} do\n    \
-             local headers = {{ ['x-tenant'] = 'tenant-' .. n }}\n    \
+             local headers = {{ ['x-tenant'] = 'tenant-' .. n, cookie = 'session=s' .. n }}\n    \
              asked[n] = wrk.format('GET', nil, headers)\n  end\nend\n\
              function request()\n  at = at % {tenants} + 1\n  return asked[at]\nend"
         );
