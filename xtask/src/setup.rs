@@ -1,6 +1,6 @@
 //! `setup`: what the demo and the tests need beside Rust, found or installed.
 //!
-//! Looking costs a few file checks and four short programs, so that every other
+//! Looking costs a few file checks and some short programs, so that every other
 //! command can call it first. What is missing is installed with apt where that
 //! needs no password; else the one line to type is printed and the exit status
 //! says that nothing was done. After installing, everything is looked for again:
@@ -15,6 +15,7 @@ use crate::versions::{self, Version};
 use crate::workspace::Workspace;
 
 mod apt;
+mod corpora;
 
 const POSTGRES_NEEDED: u32 = 15;
 const NODE_NEEDED: u32 = 18;
@@ -55,13 +56,15 @@ const NEEDS: &[Need] = &[
         what: "pyftpdlib for /usr/bin/python3",
         why: "the FTP servers that receive, or never read, the export",
         packages: &["python3", "python3-pyftpdlib"],
-        missing: pyftpdlib_missing,
+        missing: || {
+            missing_module("pyftpdlib.servers, pyftpdlib.handlers, pyftpdlib.authorizers")
+        },
     },
     Need {
         what: "aiosmtpd for /usr/bin/python3",
         why: "the mail server that takes calls in tests",
         packages: &["python3", "python3-aiosmtpd"],
-        missing: aiosmtpd_missing,
+        missing: || missing_module("aiosmtpd.smtp"),
     },
     Need {
         what: "an SSH server and client",
@@ -74,6 +77,24 @@ const NEEDS: &[Need] = &[
         why: "the peer in the drills slow-leak and noisy-tenant",
         packages: &["haproxy"],
         missing: || missing_program("haproxy"),
+    },
+    Need {
+        what: "pip for python3",
+        why: "fetches other projects' test cases for the edge",
+        packages: &["python3-pip"],
+        missing: corpora::pip_missing,
+    },
+    Need {
+        what: "hyperframe and hpack for /usr/bin/python3",
+        why: "the HTTP/2 frames that break the protocol in tests",
+        packages: &["python3", "python3-hyperframe", "python3-hpack"],
+        missing: || missing_module("hyperframe.frame, hpack"),
+    },
+    Need {
+        what: "nghttp2's clients",
+        why: "an HTTP/2 client of another make in tests",
+        packages: &["nghttp2-client"],
+        missing: || missing_program("h2load").or_else(|| missing_program("nghttp")),
     },
     Need {
         what: "Node 18 or newer, with npm",
@@ -145,6 +166,7 @@ pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode, String> {
 pub(crate) fn ready(workspace: &Workspace) -> Result<(), String> {
     rust_tools(workspace)?;
     packages_of(NEEDS)?;
+    corpora::ready(workspace)?;
     playwright(workspace)
 }
 
@@ -220,20 +242,10 @@ fn postgres_missing() -> Option<String> {
     }
 }
 
-fn pyftpdlib_missing() -> Option<String> {
+/// What cannot be imported by Debian's Python.
+fn missing_module(names: &str) -> Option<String> {
     let mut python = std::process::Command::new("/usr/bin/python3");
-    python.args([
-        "-c",
-        "import pyftpdlib.servers, pyftpdlib.handlers, pyftpdlib.authorizers",
-    ]);
-    run::output_of(&mut python)
-        .err()
-        .map(|_| "it cannot be imported".to_owned())
-}
-
-fn aiosmtpd_missing() -> Option<String> {
-    let mut python = std::process::Command::new("/usr/bin/python3");
-    python.args(["-c", "import aiosmtpd.smtp"]);
+    python.args(["-c", &format!("import {names}")]);
     run::output_of(&mut python)
         .err()
         .map(|_| "it cannot be imported".to_owned())
