@@ -56,9 +56,7 @@ const NEEDS: &[Need] = &[
         what: "pyftpdlib for /usr/bin/python3",
         why: "the FTP servers that receive, or never read, the export",
         packages: &["python3", "python3-pyftpdlib"],
-        missing: || {
-            missing_module("pyftpdlib.servers, pyftpdlib.handlers, pyftpdlib.authorizers")
-        },
+        missing: || missing_module("pyftpdlib.servers, pyftpdlib.handlers, pyftpdlib.authorizers"),
     },
     Need {
         what: "aiosmtpd for /usr/bin/python3",

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::settings::ActiveCheck;
 use crate::shared::Shared;
-use crate::upstream::Exchange;
+use crate::upstream::{Asked, Exchange};
 use crate::wire::Coding;
 
 /// Begins to ask all instances of all pools that have a check.
@@ -64,7 +64,8 @@ async fn ask(
     );
     connection.wire.output().extend_from_slice(head.as_bytes());
     let bounds = shared.head_bounds();
-    let mut exchange = Exchange::begin(connection, None, Coding::Plain, 0, false, bounds);
+    let mut exchange =
+        Exchange::begin(connection, None, Coding::Plain, 0, Asked::default(), bounds);
     let head = poll_fn(|cx| {
         loop {
             match exchange.poll_head(cx) {

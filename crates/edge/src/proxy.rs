@@ -25,7 +25,7 @@ use crate::settings::Route;
 use crate::shared::{Shared, tenant_name};
 use crate::trace::Trace;
 use crate::traffic::{Class, Ending, Failure, Kind, Permit, Pick, Tried, Turned};
-use crate::upstream::{Broken, ConnectError, Exchange};
+use crate::upstream::{Asked, Broken, ConnectError, Exchange};
 use crate::wire::{AnswerHead, Framing, HeadBounds};
 
 use account::Account;
@@ -296,10 +296,12 @@ async fn attempt(
         let is_reused = connection.is_reused;
         let coding = put_request(connection.wire.output(), request, asker.peer, shared);
         let bounds = shared.head_bounds();
-        let is_head = request.method == Method::HEAD;
+        let asked = Asked {
+            is_head: request.method == Method::HEAD,
+            upgrades: request.upgrades,
+        };
         let body = request.body.take();
-        let mut exchange =
-            Exchange::begin(connection, body, coding, route.body_max, is_head, bounds);
+        let mut exchange = Exchange::begin(connection, body, coding, route.body_max, asked, bounds);
         let broken = match head(&mut exchange, asker.alarm, route, interim).await {
             Ok(head) => return Ok((head, exchange)),
             Err(broken) => broken,

@@ -109,7 +109,7 @@ pub(crate) struct Exchange {
     is_sent: bool,
     /// Nothing more can be sent; what was answered may be there nevertheless.
     is_deaf: bool,
-    is_head: bool,
+    asked: Asked,
     scanned: usize,
     interim: u32,
     framing: Framing,
@@ -249,6 +249,15 @@ fn is_over(wire: &Wire) -> bool {
     !matches!(seen, Err(rustix::io::Errno::AGAIN))
 }
 
+/// What of a request decides how its answer is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    /// It was a HEAD: no body comes.
+    pub(crate) is_head: bool,
+    /// Another protocol may be spoken after it.
+    pub(crate) upgrades: bool,
+}
+
 impl Exchange {
     /// Begins: the head was put into the connection's output.
     pub(crate) fn begin(
@@ -256,7 +265,7 @@ impl Exchange {
         body: Option<RequestBody>,
         coding: Coding,
         body_max: u64,
-        is_head: bool,
+        asked: Asked,
         bounds: HeadBounds,
     ) -> Self {
         Self {
@@ -267,7 +276,7 @@ impl Exchange {
             body_max,
             is_sent: false,
             is_deaf: false,
-            is_head,
+            asked,
             scanned: 0,
             interim: 0,
             framing: Framing::None,
@@ -378,10 +387,15 @@ impl Exchange {
                 &mut wire.input,
                 &mut self.scanned,
                 self.bounds,
-                self.is_head,
+                self.asked.is_head,
             );
             match parsed {
                 Ok(Some(head)) => {
+                    if head.status.as_u16() == 101 && !self.asked.upgrades {
+                        // From here on nobody would look at what is sent (RFC 9110, 15.2.2).
+                        let bad = BadHead::Malformed("another protocol that nobody asked for");
+                        return Poll::Ready(Err(Broken::Head(bad)));
+                    }
                     if head.status.is_informational() && head.status.as_u16() != 101 {
                         self.interim += 1;
                         if self.interim > INTERIM_MAX {

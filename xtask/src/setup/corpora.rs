@@ -66,7 +66,10 @@ pub(super) fn ready(workspace: &Workspace) -> Result<(), String> {
         if std::fs::read_to_string(place.join("VERSION")).is_ok_and(|it| it == corpus.version) {
             continue;
         }
-        println!("Missing: {} {} (its test cases)", corpus.name, corpus.version);
+        println!(
+            "Missing: {} {} (its test cases)",
+            corpus.name, corpus.version
+        );
         fetch(corpus, &folder, &place)?;
     }
     Ok(())

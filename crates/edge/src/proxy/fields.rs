@@ -70,6 +70,16 @@ fn is_hop(name: &str) -> bool {
     )
 }
 
+/// Whether an instance could take a field for one that says where a message ends or who sent
+/// it: what follows CGI reads `_` as `-`.
+fn is_alias(name: &str) -> bool {
+    if !name.contains('_') {
+        return false;
+    }
+    let name = name.replace('_', "-");
+    is_hop(&name) || forwarded::is_ours(&name) || matches!(&*name, "content-length" | "host")
+}
+
 pub(super) fn drop_hops(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         drop_named(headers);
@@ -109,6 +119,7 @@ pub(super) fn put_request(
         let is_left_out = is_hop(text)
             || forwarded::is_ours(text)
             || text == "host"
+            || is_alias(text)
             || (drops_trace && matches!(text, "traceparent" | "tracestate"))
             || (request.plain && *name == ACCEPT_ENCODING)
             || (request.plain && matches!(*name, IF_NONE_MATCH | IF_MODIFIED_SINCE | RANGE))

@@ -177,8 +177,9 @@ fn size(line: &[u8]) -> Result<u64, BadBody> {
     if digits == 0 || digits > SIZE_DIGITS_MAX {
         return Err(bad);
     }
-    let after = rest.trim_ascii_start();
-    let is_extension = after.first() == Some(&b';');
+    let after = rest.trim_ascii_start().strip_prefix(b";");
+    // A semicolon with nothing behind it is no extension (RFC 9112, 7.1.1).
+    let is_extension = after.is_some_and(|after| !after.trim_ascii().is_empty());
     if !(rest.is_empty() || is_extension) || memchr::memchr(b'\r', rest).is_some() {
         return Err(bad);
     }
@@ -289,6 +290,8 @@ mod tests {
             "3 4\r\nabc\r\n0\r\n\r\n",
             "\r\nabc\r\n0\r\n\r\n",
             ";x\r\nabc\r\n0\r\n\r\n",
+            "3;\r\nabc\r\n0\r\n\r\n",
+            "3; \r\nabc\r\n0\r\n\r\n",
             "3;a\rb\r\nabc\r\n0\r\n\r\n",
             "ffffffffffffffff1\r\nabc\r\n0\r\n\r\n",
             "10000000000000003\r\nabc\r\n0\r\n\r\n",

@@ -270,6 +270,10 @@ fn target(
     method: &Method,
 ) -> Result<(PathAndQuery, Option<HeaderValue>), BadHead> {
     let bad = BadHead::Malformed("the target cannot be read");
+    // What is beyond ASCII has to be written with % (RFC 3986, 2); readers differ about it.
+    if !path.is_ascii() {
+        return Err(bad);
+    }
     if path.starts_with('/') {
         let bytes = text.slice_ref(path.as_bytes());
         let target = PathAndQuery::from_maybe_shared(bytes).map_err(|_| bad)?;

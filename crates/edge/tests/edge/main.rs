@@ -4,8 +4,10 @@
 mod bounds;
 mod control;
 mod faults;
+mod foreign;
 mod http2;
 mod pages;
+mod reading;
 mod requests;
 mod smuggling;
 mod world;

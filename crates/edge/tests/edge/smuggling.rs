@@ -55,6 +55,7 @@ const ATTACKS: &[Attack] = &[
     ("relative target", b"GET a HTTP/1.1\r\nHost: a\r\n\r\n", "400", 0),
     ("target of another scheme", b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "400", 0),
     ("target with a user", b"GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", "400", 0),
+    ("letters beyond ASCII in the target", b"GET /\xc3\xa0 HTTP/1.1\r\nHost: a\r\n\r\n", "400", 0),
     ("CONNECT", b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "405", 0),
     ("HTTP/0.9", b"GET /\r\n\r\n", "400", 0),
     ("HTTP/2 in a line", b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505", 0),
@@ -68,6 +69,7 @@ const ATTACKS: &[Attack] = &[
     ("chunk line with bare LF", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n", "400", 1),
     ("chunk longer than said", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloo\r\n0\r\n\r\n", "400", 1),
     ("chunk extension with bare CR", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a\rb\r\nhello\r\n0\r\n\r\n", "400", 1),
+    ("chunk extension without a name", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;\r\nhello\r\n0\r\n\r\n", "400", 1),
     ("trailer with a space before the colon", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-A : 1\r\n\r\n", "400", 1),
 ];
 
@@ -99,6 +101,11 @@ fn what_only_looks_odd_arrives_as_one_clean_request() {
             "absolute target",
             "GET http://b.example/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
             "GET /x HTTP/1.1\r\nhost: b.example\r\n",
+        ),
+        (
+            "names that CGI takes for others",
+            "POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent_Length: 9\r\nX_Forwarded_For: 9.9.9.9\r\nA_b: 1\r\nContent-Length: 1\r\n\r\na",
+            "POST /x HTTP/1.1\r\nhost: a\r\na_b: 1\r\ncontent-length: 1\r\nx-forwarded-for: 127.0.0.1\r\n",
         ),
         (
             "empty lines before",
@@ -152,6 +159,7 @@ fn an_answer_that_could_be_read_differently_never_reaches_the_client() {
         "HTTP/1.1 200 OK\ncontent-length: 2\n\nok",
         "HTTP/1.1 2000 OK\r\ncontent-length: 2\r\n\r\nok",
         "HTTP/3 200 OK\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nhello",
         "garbage",
         "\0\0\0\0\0\0",
     ] {

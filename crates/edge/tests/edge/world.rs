@@ -23,6 +23,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Where the connections came from.
+    peers: Arc<Mutex<Vec<SocketAddr>>>,
     /// What the test says to its connections.
     words: Sender<()>,
     /// What its connections report.
@@ -66,6 +68,8 @@ impl Upstream {
         let (reports, reported) = channel();
         let heard = Arc::new(Mutex::new(heard));
         let (serve, recorded) = (Arc::new(serve), seen.clone());
+        let peers = Arc::new(Mutex::new(Vec::new()));
+        let came = peers.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let number = {
@@ -83,6 +87,8 @@ impl Upstream {
                     words: heard.clone(),
                     reports: reports.clone(),
                 };
+                let peer = served.stream.peer_addr().unwrap_or(address);
+                came.lock().unwrap().push(peer);
                 let serve = serve.clone();
                 std::thread::spawn(move || serve(served));
             }
@@ -91,6 +97,7 @@ impl Upstream {
         Self {
             address,
             seen,
+            peers,
             words,
             reports,
         }
@@ -138,6 +145,32 @@ impl Upstream {
         })
     }
 
+    /// What was sent, by connection, byte for byte, once every connection is closed: only
+    /// when the edge has gone.
+    pub(crate) fn all_seen(self) -> Vec<Vec<u8>> {
+        // Connections are taken in order: before this one stand all others.
+        let last = TcpStream::connect(self.address).unwrap();
+        last.shutdown(Shutdown::Both).unwrap();
+        let own = last.local_addr().unwrap();
+        let (reports, until) = (self.reports.lock().unwrap(), Instant::now() + PATIENCE);
+        let mut closed = 0;
+        while *self.peers.lock().unwrap().last().unwrap_or(&self.address) != own {
+            assert!(
+                Instant::now() < until,
+                "the last connection was never taken"
+            );
+            std::thread::yield_now();
+        }
+        let mut seen = self.seen.lock().unwrap().len();
+        while closed < seen {
+            if let Report::Closed = reports.recv_timeout(PATIENCE).unwrap() {
+                closed += 1;
+            }
+            seen = self.seen.lock().unwrap().len();
+        }
+        self.seen.lock().unwrap().clone()
+    }
+
     /// What was sent, by connection.
     pub(crate) fn seen(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap();
@@ -160,7 +193,17 @@ impl Served {
         if let Some(length) = field("content-length:") {
             self.exactly(length.parse().unwrap())?;
         } else if field("transfer-encoding:").is_some() {
-            self.until(b"0\r\n\r\n")?;
+            loop {
+                let size = self.until(b"\r\n")?;
+                let size = std::str::from_utf8(&size).ok()?.trim_end();
+                let size = usize::from_str_radix(size, 16).ok()?;
+                if size == 0 {
+                    break;
+                }
+                self.exactly(size + 2)?;
+            }
+            // Trailers, and the empty line.
+            while self.until(b"\r\n")? != b"\r\n" {}
         }
         Some(text)
     }
@@ -340,8 +383,15 @@ impl Client {
 
     /// Reads to the end of the connection.
     pub(crate) fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_of_bytes().0).into_owned()
+    }
+
+    /// Reads to the end of the connection, and whether that was a reset.
+    pub(crate) fn rest_of_bytes(&mut self) -> (Vec<u8>, bool) {
         let mut rest = std::mem::take(&mut self.unread);
-        if let Err(error) = self.stream.read_to_end(&mut rest) {
+        let ended = self.stream.read_to_end(&mut rest);
+        let is_reset = ended.is_err();
+        if let Err(error) = ended {
             // A reset is an end, too; waiting for nothing is not.
             let read = String::from_utf8_lossy(&rest);
             assert_eq!(
@@ -350,7 +400,7 @@ impl Client {
                 "after {read:?}"
             );
         }
-        String::from_utf8_lossy(&rest).into_owned()
+        (rest, is_reset)
     }
 
     /// Reads up to and with `end`; what there is where the connection ends before.
