@@ -168,7 +168,18 @@ pub struct Pick {
     /// Where it answers.
     pub address: SocketAddr,
     route: u16,
+    is_open: Cell<bool>,
     traffic: Rc<Traffic>,
+}
+
+impl Pick {
+    /// It has become a connection that stays open: it is no work that bounds others.
+    pub fn stays_open(&self) {
+        if !self.is_open.replace(true) {
+            let pool = &self.traffic.pools[self.pool];
+            pool.balance.stays_open(self.instance);
+        }
+    }
 }
 
 /// The instances that a request was sent to already.
@@ -539,6 +550,7 @@ impl Traffic {
             session: class.session,
             tried: &tried.0,
             sticky,
+            limit: pool.gate.limit(),
         };
         let instance = pool.balance.pick(self.clock.now(), &wish)?;
         Some(Pick {
@@ -546,6 +558,7 @@ impl Traffic {
             instance,
             address: pool.instances[instance].address,
             route: class.route,
+            is_open: Cell::new(false),
             traffic: self.clone(),
         })
     }
@@ -750,7 +763,8 @@ impl Drop for Permit {
 
 impl Drop for Pick {
     fn drop(&mut self) {
-        self.traffic.pools[self.pool].balance.let_go(self.instance);
+        let balance = &self.traffic.pools[self.pool].balance;
+        balance.let_go(self.instance, self.is_open.get());
     }
 }
 

@@ -164,6 +164,9 @@ impl Streaming {
     /// open socket is no work.
     pub(crate) fn take_exchange(&mut self) -> Option<Exchange> {
         self.permit = None;
+        if let Some(pick) = &self.pick {
+            pick.stays_open();
+        }
         self.exchange.take()
     }
 

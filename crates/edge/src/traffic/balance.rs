@@ -27,6 +27,14 @@
 //! 4. when nobody is up: those that are down. The check may be wrong, and an instance that
 //!    really is down costs one refused connection.
 //!
+//! The limit is the pool's, and shared out: an instance that has its share of the requests
+//! that may be under way, by weight, is passed over while another has not. Two that are drawn
+//! by chance may be the same one, and slow requests stay where they are: without this the
+//! one instance has more of them than it has workers, and queues inside what the other has
+//! room for. Those who hold a place are fewer than all shares together, so that somebody has
+//! room whenever the group is whole; nobody waits for it. One that fails gets nothing for
+//! having room, and a cookie's instance is not passed over: its session may live there only.
+//!
 //! An instance that was tried already for this request is never chosen again.
 
 use std::cell::RefCell;
@@ -82,6 +90,10 @@ struct State {
 pub(crate) struct Known {
     pub(crate) health: Health,
     pub(crate) under_way: u32,
+    /// Of them, connections that stay open and hold no place.
+    open: u32,
+    /// Its part of the pool's limit.
+    part: f64,
     /// What a request costs there, in what is usual.
     cost: f64,
     cost_at: u64,
@@ -117,6 +129,8 @@ pub(crate) struct Wish<'w> {
     pub(crate) session: u64,
     pub(crate) tried: &'w [u16],
     pub(crate) sticky: Option<usize>,
+    /// How many requests of the pool may be under way.
+    pub(crate) limit: u32,
 }
 
 impl Balance {
@@ -124,6 +138,8 @@ impl Balance {
         let known = |_| Known {
             health: Health::default(),
             under_way: 0,
+            open: 0,
+            part: 1.0,
             cost: 1.0,
             cost_at: 0,
             drains: false,
@@ -183,8 +199,16 @@ impl Balance {
         Some(picked)
     }
 
-    pub(crate) fn let_go(&self, instance: usize) {
-        self.state.borrow_mut().instances[instance].under_way -= 1;
+    /// A request is over, or the connection that it had become.
+    pub(crate) fn let_go(&self, instance: usize, was_open: bool) {
+        let known = &mut self.state.borrow_mut().instances[instance];
+        known.under_way -= 1;
+        known.open -= u32::from(was_open);
+    }
+
+    /// A request has become a connection that holds no place.
+    pub(crate) fn stays_open(&self, instance: usize) {
+        self.state.borrow_mut().instances[instance].open += 1;
     }
 
     pub(crate) fn under_way(&self, instance: usize) -> u32 {
@@ -292,6 +316,12 @@ impl State {
             .iter()
             .map(|index| of(index).weight)
             .fold(0.0, f64::max);
+        let all_weights: f64 = used.iter().map(|index| of(index).weight).sum();
+        let part = |index: &u16| match all_weights {
+            0.0 => 1.0,
+            all => of(index).weight / all,
+        };
+        let parts: Vec<(u16, f64)> = used.iter().map(|index| (*index, part(index))).collect();
         let ends = all.filter_map(|index| of(&index).health.rests_until(now));
         let until = ends.min().unwrap_or(u64::MAX);
         let (canary, stable) = used.into_iter().partition(|index| of(index).canary);
@@ -304,6 +334,9 @@ impl State {
             weight_max,
             canary_permille: self.chosen_from.canary_permille,
         };
+        for (index, part) in parts {
+            self.instances[usize::from(index)].part = part;
+        }
     }
 
     fn choose(&mut self, now: u64, wish: &Wish<'_>, slow_start: f64) -> Option<usize> {
@@ -319,7 +352,7 @@ impl State {
         });
         let picked = sticky.or_else(|| {
             let mut groups = [first, second, &from.spare].into_iter();
-            groups.find_map(|group| self.two_choices(now, group, wish.tried, slow_start, &mut dice))
+            groups.find_map(|group| self.two_choices(now, group, wish, slow_start, &mut dice))
         });
         self.dice = dice;
         picked
@@ -342,10 +375,11 @@ impl State {
         &self,
         now: u64,
         group: &[u16],
-        tried: &[u16],
+        wish: &Wish<'_>,
         slow_start: f64,
         dice: &mut Dice,
     ) -> Option<usize> {
+        let tried = wish.tried;
         match group {
             [] => return None,
             [only] => return (!tried.contains(only)).then_some(usize::from(*only)),
@@ -361,11 +395,21 @@ impl State {
             let share = known.share(now, slow_start) * known.weight.max(1.0) / 100.0;
             (f64::from(known.under_way) / share + 1.0) * known.cost
         };
-        Some(if load(one) <= load(other) * SAME {
-            one
-        } else {
-            other
-        })
+        let picked = match load(one) <= load(other) * SAME {
+            true => one,
+            false => other,
+        };
+        if self.instances[picked].has_room(wish.limit) {
+            return Some(picked);
+        }
+        // Seldom: as many are under way as may be, or chance was uneven.
+        let others = group.iter().map(|index| usize::from(*index));
+        let roomy = others
+            .filter(|index| self.instances[*index].has_room(wish.limit))
+            .filter(|index| self.instances[*index].cost < FAILURE / 2.0)
+            .filter(|index| !tried.contains(&(*index as u16)))
+            .min_by(|one, other| load(*one).total_cmp(&load(*other)));
+        Some(roomy.unwrap_or(picked))
     }
 
     /// One of a group by weight and growing share: drawn, and thrown back with the chance
@@ -397,6 +441,11 @@ impl State {
 }
 
 impl Known {
+    /// Whether it has fewer under way than its part of so many.
+    fn has_room(&self, limit: u32) -> bool {
+        f64::from(self.under_way - self.open) < (f64::from(limit) * self.part).ceil()
+    }
+
     /// The part of its share that it gets so far.
     fn share(&self, now: u64, slow_start: f64) -> f64 {
         let Some(since) = self.health.since else {

@@ -33,6 +33,9 @@
 //!   the last lines of a route for the calls that belong there): who holds little is let in
 //!   at once.
 //!
+//! That would still be too late by one slow request: [`headroom`] says what slow requests
+//! leave free before anybody waits.
+//!
 //! Others are tenants under their part, whose requests matter no less: two great ones do not
 //! hold each other back when no one else is there, and critical requests leave nothing free
 //! for sheddable ones.
@@ -54,10 +57,12 @@ use super::line::{NONE, Waiters};
 mod account;
 mod flows;
 mod gate;
+mod headroom;
 
 use account::Account;
 use flows::{Flow, Flows};
 pub(crate) use gate::Gate;
+use headroom::Headroom;
 
 /// How long after the last other one had to wait a tenant is kept to its part: so long that
 /// pauses between two page views do not end it, so short that a night's batch alone on the
@@ -87,6 +92,8 @@ pub(crate) struct Place {
     flow: u32,
     lane: u8,
     expected: u64,
+    /// Its number in [`Headroom`].
+    held: u32,
 }
 
 /// Room in the queue.
@@ -138,6 +145,9 @@ pub(crate) struct Fair {
     waiting: usize,
     flows: Flows,
     waiters: Waiters<Seat>,
+    headroom: Headroom,
+    /// Tenants that have slow requests under way.
+    slow_flows: u32,
     lanes: [Lane; 3],
     /// Virtual time between lanes.
     virtual_time: u64,
@@ -168,6 +178,8 @@ impl Fair {
             waiting: 0,
             flows: Flows::new(most.tenants_known),
             waiters: Waiters::new(),
+            headroom: Headroom::new(),
+            slow_flows: 0,
             lanes: Default::default(),
             virtual_time: 0,
             blocked: Vec::new(),
@@ -199,6 +211,7 @@ impl Fair {
             return None;
         }
         let (flow, lane) = (self.flows.of(ask.tenant), lane_of(ask.criticality));
+        self.see_slow(now);
         // Those of the same tenant that wait go first.
         let waits = !self.flows.at(flow).lanes[lane].line.is_empty();
         (!waits && !self.is_kept(now, flow, lane)).then(|| self.take(now, flow, lane, ask.expected))
@@ -241,7 +254,7 @@ impl Fair {
     /// Stands in line. Its node, to be given to [`Self::quit`] or [`Self::taken`].
     pub(crate) fn join(&mut self, now: u64, room: &Room, expected: u64) -> u32 {
         let (flow, lane) = (room.flow, room.lane);
-        if !self.at_its_part(flow) {
+        if !self.at_its_part(flow) && !self.crowds(now, flow, lane as usize) {
             self.kept_until[lane as usize] = now + REMEMBERED;
         }
         let id = self.waiters.add(Seat::Waits {
@@ -291,6 +304,12 @@ impl Fair {
         let lane = place.lane as usize;
         self.held -= 1;
         self.lanes[lane].account.give(now, place.expected);
+        self.see_slow(now);
+        let own = &mut self.flows.at_mut(place.flow).lanes[lane].quick;
+        let was_slow = self.headroom.leave(now, place.held, lane, own);
+        let own = self.flows.at_mut(place.flow);
+        own.slow -= u32::from(was_slow);
+        self.slow_flows -= u32::from(was_slow && own.slow == 0);
         self.holds(place.flow, lane, |flow| {
             flow.held -= 1;
             flow.lanes[lane].held -= 1;
@@ -309,6 +328,7 @@ impl Fair {
         if self.held >= self.limit || self.waiters.len() == 0 {
             return None;
         }
+        self.see_slow(now);
         loop {
             if let Some((flow, lane)) = self.due(now) {
                 return Some(self.let_in(now, flow, lane));
@@ -373,11 +393,13 @@ impl Fair {
             flow.lanes[lane].held += 1;
         });
         self.held += 1;
+        let held = self.headroom.take(now, flow);
         let lane = lane as u8;
         Place {
             flow,
             lane,
             expected,
+            held,
         }
     }
 
@@ -396,8 +418,34 @@ impl Fair {
         u64::from(self.flows.at(flow).held) >= part.max(1)
     }
 
+    /// Counts the places whose requests have turned out to be slow.
+    fn see_slow(&mut self, now: u64) {
+        while let Some(flow) = self.headroom.turned_slow(now) {
+            let flow = self.flows.at_mut(flow);
+            self.slow_flows += u32::from(flow.slow == 0);
+            flow.slow += 1;
+        }
+    }
+
+    /// Whether a tenant's slow requests leave too little free for the quick ones of others.
+    fn crowds(&self, now: u64, flow: u32, lane: usize) -> bool {
+        let own = self.flows.at(flow);
+        if own.slow == 0 || own.slow * 2 < own.held {
+            return false;
+        }
+        let quick = [0, 1, 2].map(|lane| &own.lanes[lane].quick);
+        let room = self.headroom.room(now, self.limit, lane, quick);
+        let slow = self.headroom.slow() - own.slow + own.held;
+        // Where there is a need, there is somebody beside those who are slow.
+        let share = self.limit / self.lanes[lane].active.max(self.slow_flows + 1);
+        slow >= room && own.held >= share
+    }
+
     /// Whether a tenant may have no further place because of others.
     fn is_kept(&self, now: u64, flow: u32, lane: usize) -> bool {
+        if self.crowds(now, flow, lane) {
+            return true;
+        }
         let greater = self.kept_until[lane + 1..].iter().any(|until| now < *until);
         let equal = now < self.kept_until[lane];
         if !greater && !equal {

@@ -31,6 +31,7 @@ fn wish(session: u64) -> Wish<'static> {
         session,
         tried: &[],
         sticky: None,
+        limit: u32::MAX,
     }
 }
 
@@ -48,7 +49,7 @@ fn shares(
         let now = from + request * 1000;
         let picked = balance.pick(now, &wish(0)).unwrap();
         balance.observe(now, picked, 0, went(picked));
-        balance.let_go(picked);
+        balance.let_go(picked, false);
         counts[picked] += 1;
     }
     counts
@@ -104,6 +105,61 @@ fn a_slower_instance_gets_less_and_a_busy_one_too() {
 }
 
 #[test]
+fn nobody_has_more_under_way_than_its_part_of_the_limit_while_others_have_less() {
+    let settings = with(3);
+    let plan = PoolPlan {
+        weights: [("web-1".into(), 50)].into(),
+        ..PoolPlan::default()
+    };
+    let balance = balance(&settings, plan);
+    let wish = Wish {
+        limit: 20,
+        ..wish(0)
+    };
+    // What ends leaves the ones that stay where chance put them.
+    for round in 0..20 {
+        let picked: Vec<usize> = (0..20).map(|_| balance.pick(0, &wish).unwrap()).collect();
+        let under_way = [0, 1, 2].map(|instance| balance.under_way(instance));
+        assert_eq!(under_way, [4, 8, 8], "{round}");
+        picked
+            .iter()
+            .for_each(|picked| balance.let_go(*picked, false));
+    }
+    // Connections that stay open are not work.
+    for _ in 0..60 {
+        let picked = balance.pick(0, &wish).unwrap();
+        balance.stays_open(picked);
+    }
+    let open = [0, 1, 2].map(|instance| balance.under_way(instance));
+    (0..20).for_each(|_| drop(balance.pick(0, &wish)));
+    let work = [0, 1, 2].map(|instance| balance.under_way(instance) - open[instance]);
+    assert_eq!(work, [4, 8, 8]);
+    (0..3).for_each(|instance| {
+        (0..work[instance]).for_each(|_| balance.let_go(instance, false));
+        (0..open[instance]).for_each(|_| balance.let_go(instance, true));
+    });
+    assert!((0..3).all(|instance| balance.under_way(instance) == 0));
+}
+
+#[test]
+fn who_fails_gets_nothing_for_having_room() {
+    let settings = with(2);
+    let balance = balance(&settings, PoolPlan::default());
+    for millisecond in 0..5 {
+        balance.observe(millisecond * 1000, 0, 0, Went::Failed);
+    }
+    let wish = Wish {
+        limit: 4,
+        ..wish(0)
+    };
+    let picked: Vec<usize> = (0..20)
+        .map(|_| balance.pick(5000, &wish).unwrap())
+        .collect();
+    let to_it = picked.iter().filter(|picked| **picked == 0).count();
+    assert!(to_it <= 8, "{picked:?}");
+}
+
+#[test]
 fn shares_follow_the_weights_of_the_plan() {
     let settings = with(3);
     let plan = PoolPlan {
@@ -154,6 +210,7 @@ fn a_canary_gets_its_share_of_the_sessions_and_keeps_them() {
         assert_eq!(picked(session) == 2, *before == 2);
         let sticky = Wish {
             sticky: Some(2),
+            limit: u32::MAX,
             ..wish(*session)
         };
         // A cookie does not bring anybody in who does not belong there.
@@ -194,6 +251,7 @@ fn a_sticky_session_stays_and_moves_when_it_must() {
     let balance = balance(&settings, PoolPlan::default());
     let sticky = Wish {
         sticky: Some(1),
+        limit: u32::MAX,
         ..wish(5)
     };
     assert!((0..50).all(|_| balance.pick(0, &sticky) == Some(1)));
@@ -239,7 +297,7 @@ proptest! {
         }
         let tried = |index: &usize| states[*index].3;
         let tried: Vec<u16> = (0..states.len()).filter(tried).map(|index| index as u16).collect();
-        let picked = balance.pick(1, &Wish { session, tried: &tried, sticky: None });
+        let picked = balance.pick(1, &Wish { session, tried: &tried, sticky: None, limit: u32::MAX });
         let up = |state: &(bool, bool, bool, bool)| !state.0 && !state.1;
         if let Some(picked) = picked {
             prop_assert!(!tried.contains(&(picked as u16)));

@@ -5,6 +5,7 @@
 //! than places and waiting room, further ones share one account.
 
 use super::account::Account;
+use super::headroom::Demand;
 use crate::traffic::identity::ByHash;
 use crate::traffic::line::Line;
 
@@ -26,6 +27,8 @@ pub(crate) struct Flow {
     seen: bool,
     /// Places it holds, in all lanes.
     pub(crate) held: u32,
+    /// Of them, those whose requests have turned out to be slow.
+    pub(super) slow: u32,
     /// Room it has in the queue, in all lanes.
     pub(crate) waiting: u32,
     pub(crate) lanes: [FlowLane; 3],
@@ -34,6 +37,8 @@ pub(crate) struct Flow {
 #[derive(Default)]
 pub(crate) struct FlowLane {
     pub(crate) account: Account,
+    /// Places that its quick requests take.
+    pub(super) quick: Demand,
     pub(crate) held: u32,
     pub(crate) waiting: u32,
     pub(crate) line: Line,

@@ -35,6 +35,8 @@ struct Load {
     criticality: Criticality,
     per_s: f64,
     takes_us: f64,
+    /// When it begins, seconds.
+    from_s: u64,
 }
 
 /// What became of the requests of a load.
@@ -71,7 +73,8 @@ struct Request {
     place: Option<Place>,
 }
 
-/// Loads on a pool of `limit` places for some seconds, with waits of 5 s at most.
+/// Loads on a pool of `limit` places for some seconds, with waits of 5 s at most. How long
+/// requests took is of those that came when all loads had begun.
 fn run(limit: u32, loads: &[Load], seconds: u64, seed: u64) -> Vec<Seen> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut exponential = |mean: f64| (-(1.0 - random.f64()).ln() * mean) as u64;
@@ -81,11 +84,10 @@ fn run(limit: u32, loads: &[Load], seconds: u64, seed: u64) -> Vec<Seen> {
     let mut waiting: Vec<usize> = Vec::new();
     let mut seen = vec![Seen::default(); loads.len()];
     let mut expected = vec![50_000.0; loads.len()];
+    let from = loads.iter().map(|load| load.from_s).max().unwrap_or(0) * SECOND;
     for (load, of) in loads.iter().enumerate() {
-        events.push(Reverse((
-            exponential(1e6 / of.per_s),
-            Event::Comes { load },
-        )));
+        let first = of.from_s * SECOND + exponential(1e6 / of.per_s);
+        events.push(Reverse((first, Event::Comes { load })));
     }
     while let Some(Reverse((now, event))) = events.pop() {
         match event {
@@ -131,8 +133,10 @@ fn run(limit: u32, loads: &[Load], seconds: u64, seed: u64) -> Vec<Seen> {
             Event::Ends { request } => {
                 let request = &mut requests[request];
                 let seen = &mut seen[request.load];
-                seen.took.push(now - request.came);
-                seen.waited.push(request.entered - request.came);
+                if request.came >= from {
+                    seen.took.push(now - request.came);
+                    seen.waited.push(request.entered - request.came);
+                }
                 if now < seconds * SECOND {
                     seen.had += request.takes as f64 / 1e6;
                 }
@@ -188,12 +192,14 @@ fn fifty(noisy: &[(f64, f64)]) -> Vec<Load> {
         criticality: Normal,
         per_s: 13.0,
         takes_us: 20_000.0,
+        from_s: 0,
     });
     let noisy = noisy.iter().map(|(per_s, takes_us)| Load {
         tenant: 1,
         criticality: Normal,
         per_s: *per_s,
         takes_us: *takes_us,
+        from_s: 0,
     });
     quiet.chain(noisy).collect()
 }
@@ -229,6 +235,75 @@ fn a_noisy_tenant_is_not_felt_by_the_others_and_gets_its_share() {
     }
 }
 
+/// 49 tenants whose quick requests take one of 16 places together, and what comes after 20 s.
+fn calm_then(loud: &[(u64, f64, f64)]) -> Vec<Load> {
+    let quiet = (2..=50).map(|tenant| Load {
+        tenant,
+        criticality: Normal,
+        per_s: 1.6,
+        takes_us: 12_000.0,
+        from_s: 0,
+    });
+    let loud = loud.iter().map(|(tenant, per_s, takes_us)| Load {
+        tenant: *tenant,
+        criticality: Normal,
+        per_s: *per_s,
+        takes_us: *takes_us,
+        from_s: 20,
+    });
+    quiet.chain(loud).collect()
+}
+
+#[test]
+fn a_slow_function_that_nobody_named_is_not_felt_from_its_first_request_on() {
+    let loud = [
+        &[(1, 16.0, 12_000.0), (1, 16.0, 1_500_000.0)][..],
+        // Two of them, and one that no single tenant's part would stop.
+        &[(1, 16.0, 1_500_000.0), (51, 16.0, 1_500_000.0)],
+        &[(1, 160.0, 400_000.0)],
+    ];
+    for (which, loud) in loud.into_iter().enumerate() {
+        for seed in 1..=3 {
+            let calm = run(16, &calm_then(&[(1, 1.6, 12_000.0)]), 80, seed);
+            let seen = run(16, &calm_then(loud), 80, seed);
+            let p99 = |seen: &[Seen]| of_others(seen, |seen| &seen.took);
+            let ratio = p99(&seen) / p99(&calm);
+            let turned: usize = seen[..49].iter().map(|seen| seen.turned).sum();
+            let had = seen[49..].iter().map(|seen| seen.had).sum::<f64>() / 60.0;
+            // Measured: 0.98 to 1.08; without the headroom it is 8 for the second.
+            assert!(ratio <= 1.2, "{which} {seed}: {ratio}");
+            assert_eq!(turned, 0, "{which} {seed}");
+            // It goes on with most of what the others leave.
+            assert!(had >= 8.0, "{which} {seed}: {had} places");
+        }
+    }
+}
+
+#[test]
+fn slow_requests_have_every_place_while_nobody_else_is_there() {
+    let load = |tenant, per_s, takes_us, from_s| Load {
+        tenant,
+        criticality: Normal,
+        per_s,
+        takes_us,
+        from_s,
+    };
+    // Alone, with quick requests of its own beside the slow ones.
+    let alone = [load(1, 50.0, 10_000.0, 0), load(1, 20.0, 1_500_000.0, 10)];
+    // Everybody is slow alike.
+    let alike: Vec<Load> = (1..=50)
+        .map(|tenant| load(tenant, 1.0, 1_500_000.0, 0))
+        .collect();
+    for loads in [&alone[..], &alike] {
+        let seen = run(16, loads, 60, 1);
+        let from = loads.last().map_or(0, |load| load.from_s) as f64;
+        let had: f64 = seen.iter().map(|seen| seen.had).sum();
+        let places = had / (60.0 - from);
+        // Measured: 15.5 and 15.6. All but what is still under way at the end is counted.
+        assert!(places > 15.0, "{places}");
+    }
+}
+
 #[test]
 fn who_asks_for_slow_requests_gets_no_more_time_than_who_asks_for_quick_ones() {
     let load = |tenant, per_s, takes_us| Load {
@@ -236,6 +311,7 @@ fn who_asks_for_slow_requests_gets_no_more_time_than_who_asks_for_quick_ones() {
         criticality: Normal,
         per_s,
         takes_us,
+        from_s: 0,
     };
     // Three tenants, each asks for more than all there is.
     let loads = [
@@ -258,6 +334,7 @@ fn the_greater_criticality_gets_most_and_the_least_does_not_starve() {
         criticality,
         per_s,
         takes_us: 20_000.0,
+        from_s: 0,
     };
     let loads = [
         load(1, Critical, 150.0),

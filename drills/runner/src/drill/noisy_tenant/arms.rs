@@ -67,8 +67,9 @@ impl Before {
     }
 }
 
-/// The pool as an operator writes it who knows that each front end has eight workers; or
-/// without any bound, as a plain proxy is.
+/// The pool as an operator writes it who knows that each front end has eight workers, and
+/// neither which tenant will be noisy nor which function slow; or without any bound, as a
+/// plain proxy is.
 fn pools(service: &Service, bulkheads: bool) -> String {
     let places = WORKERS * 2;
     let bounds = match bulkheads {
@@ -97,14 +98,6 @@ check_interval = "500ms"
             front_end.name,
             front_end.address,
             front_end.pid_file.display()
-        ));
-    }
-    if bulkheads {
-        // What is known to be slow gets its own few places, whoever asks for it.
-        text.push_str(&format!(
-            "\n[[route]]\nid = \"scanning\"\ncomponent = \"office\"\npaths = [\"/scanning\"]\n\
-             pool = \"web\"\ntimeout = \"10s\"\nconcurrency_max = {}\n",
-            WORKERS * 3 / 4
         ));
     }
     text.push_str(
