@@ -2,8 +2,10 @@
 //! streams through, and the same as JSON for applications that draw their own pages.
 //!
 //! Only `text/html` with status 200 that is not compressed: while a banner is shown, pages
-//! are asked for uncompressed, because to unpack and pack again would cost every page more
-//! than the banner is worth. It needs no script and respects a content security policy:
+//! are asked for uncompressed and whole, because to unpack and pack again would cost every
+//! page more than the banner is worth, and bring four decoders to where strangers' bytes
+//! arrive. What comes packed all the same (files that were compressed beforehand) goes
+//! through as it is, without a banner and with its length and tag. It needs no script and respects a content security policy:
 //! where inline style is not allowed it has none. To hide it is a link to ourselves, which
 //! sets a cookie and leads back. Its letters are plain ASCII with entities, so that it reads
 //! the same in whatever coding the page has.

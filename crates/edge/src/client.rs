@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 
-use crate::wire::{BadBody, Decoded, Framing, Wire};
+use crate::h2::STREAM_WINDOW;
+use crate::wire::{BadBody, Decoded, Framing, READ_MAX, Wire};
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,15 @@ pub(crate) enum BodyError {
 }
 
 impl RequestBody {
+    /// The most of it that can be here before it is read: on a connection of its own what
+    /// came with the head, else the stream's window.
+    pub(crate) fn unread_max(&self) -> u64 {
+        match self {
+            Self::Wire(_) => READ_MAX as u64,
+            Self::Stream(_) => u64::from(STREAM_WINDOW),
+        }
+    }
+
     /// The next piece; `None` at the end.
     pub(crate) fn poll_frame(
         &mut self,

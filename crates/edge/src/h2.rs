@@ -32,7 +32,7 @@ use crate::wire::{Framing, is_host};
 
 /// What a stream of bytes may be ahead of its reader: a megabyte on a line of 100 ms is
 /// some 80 Mbit/s.
-const STREAM_WINDOW: u32 = 1 << 20;
+pub(crate) const STREAM_WINDOW: u32 = 1 << 20;
 
 /// All streams of a connection together.
 const CONNECTION_WINDOW: u32 = 4 << 20;

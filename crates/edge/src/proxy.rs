@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue, SET_COOKIE, UPGRADE};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, SET_COOKIE, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::time::Instant;
@@ -143,7 +143,8 @@ pub(crate) async fn answer(
             None,
         ));
     }
-    let permit = match traffic.admit(&class).await {
+    let bytes = waiting_bytes(&request);
+    let permit = match traffic.admit_with_body(&class, bytes).await {
         Ok(permit) => permit,
         Err(turned) => return turned_away(shared, &request.headers, &mut account, turned),
     };
@@ -156,6 +157,16 @@ pub(crate) async fn answer(
         shown,
     };
     forward(shared, request, asker, sent, &mut interim).await
+}
+
+/// What of a request's body can be here before anybody reads it.
+fn waiting_bytes(request: &Request) -> u64 {
+    let most = request.body.as_ref().map_or(0, RequestBody::unread_max);
+    match request.framing {
+        Framing::None => 0,
+        Framing::Length(length) => length.min(most),
+        Framing::Chunked(_) | Framing::UntilClose => most,
+    }
 }
 
 /// A request that was admitted.
@@ -398,6 +409,9 @@ fn relay(head: AnswerHead, mut streaming: Streaming, shown: Option<Shown>) -> An
             AnswerBody::Empty
         }
         _ => {
+            if is_event_stream(&headers) {
+                streaming.stays_open();
+            }
             if let Some(rewriting) = shown.and_then(|shown| shown.rewrite(status, &mut headers)) {
                 streaming.rewrite(rewriting);
             }
@@ -410,6 +424,15 @@ fn relay(head: AnswerHead, mut streaming: Streaming, shown: Option<Shown>) -> An
         body,
         closes: false,
     }
+}
+
+/// Whether an answer says that it goes on for as long as anybody listens.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| {
+        let kind = kind.split(|letter| *letter == b';').next();
+        kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
+    })
 }
 
 fn matter_of(how: Failure) -> Matter {

@@ -230,7 +230,8 @@ pub struct HoldBounds {
     pub count_max: usize,
     /// The most of one tenant.
     pub tenant_max: usize,
-    /// Bytes of bodies that are read while they are held; the rest stays with the client.
+    /// The most that bodies of held requests may take here in all; the rest of them stays
+    /// with the clients.
     pub bytes_max: u64,
     /// How many go on in a second when the hold ends.
     pub release_per_s: u32,
@@ -394,13 +395,14 @@ impl Default for Retry {
 }
 
 impl Default for HoldBounds {
-    /// Thirty seconds are what a planned failover takes at worst; browsers wait longer.
+    /// Thirty seconds are what a planned failover takes at worst; browsers wait longer. 64 MiB
+    /// are a thousand forms, or one large upload of each of sixty users.
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(30),
             count_max: 2_000,
             tenant_max: 200,
-            bytes_max: 64 * 1024,
+            bytes_max: 64 << 20,
             release_per_s: 200,
         }
     }

@@ -36,23 +36,30 @@ mod hold;
 pub mod identity;
 mod limit;
 mod line;
+mod open;
+mod permit;
 mod plan;
 mod retry;
 mod routes;
 mod sessions;
+mod shares;
 mod windows;
 
 use balance::{Balance, Dice, Went, Wish};
 pub use fair::Why;
-use fair::{Ask, Gate, Most, Place};
+use fair::{Ask, Gate, Most};
 use hold::{Hold, NotHeld};
 use identity::Names;
 use limit::Adaptive;
+use open::Open;
+pub use open::Stays;
+pub use permit::{Permit, Pick, Tried};
 use plan::InForce;
 pub use plan::OlderPlan;
 use retry::Budget;
 use routes::Routes;
 use sessions::Sessions;
+use shares::Shares;
 pub use windows::{Finish, Kind};
 use windows::{Tally, Tenants};
 
@@ -93,8 +100,10 @@ struct OfRoute {
 struct OfPool {
     gate: Gate,
     sessions: Sessions,
+    open: Open,
     hold: Hold,
     balance: Balance,
+    shares: Shares,
     adaptive: Adaptive,
     budget: Budget,
     instances: Vec<OfInstance>,
@@ -147,60 +156,6 @@ pub enum Turned {
         /// When there is more.
         retry_after: Duration,
     },
-}
-
-/// A place in its pool, and what goes with it, until it is dropped. Hold it while the
-/// service works on the request; let it go when a connection is upgraded.
-pub struct Permit {
-    traffic: Rc<Traffic>,
-    class: Class,
-    place: Option<Place>,
-    of_route: Option<Place>,
-    since: u64,
-}
-
-/// An instance that was chosen; the request counts as under way there until it is dropped.
-pub struct Pick {
-    /// Its pool, by index.
-    pub pool: usize,
-    /// Which, by its index in the pool.
-    pub instance: usize,
-    /// Where it answers.
-    pub address: SocketAddr,
-    route: u16,
-    is_open: Cell<bool>,
-    traffic: Rc<Traffic>,
-}
-
-impl Pick {
-    /// It has become a connection that stays open: it is no work that bounds others.
-    pub fn stays_open(&self) {
-        if !self.is_open.replace(true) {
-            let pool = &self.traffic.pools[self.pool];
-            pool.balance.stays_open(self.instance);
-        }
-    }
-}
-
-/// The instances that a request was sent to already.
-#[derive(Debug, Clone, Default)]
-pub struct Tried(Vec<u16>);
-
-impl Tried {
-    /// This one, too.
-    pub fn add(&mut self, pick: &Pick) {
-        self.0.push(pick.instance as u16);
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether it was not sent anywhere yet.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// How a request ended at an instance.
@@ -281,8 +236,10 @@ impl Traffic {
                     most,
                 ),
                 sessions: Sessions::new(pool.limit.session_max),
+                open: Open::new(settings.bounds.connections_max, pool.limit.tenant_pct),
                 hold,
                 balance: Balance::new(pool, settings.routes.len(), plan, dice.roll()),
+                shares: Shares::new(pool.instances.len()),
                 adaptive,
                 budget: Budget::new(&pool.retry),
                 instances: instances.collect(),
@@ -388,6 +345,16 @@ impl Traffic {
     /// A place for a request, at once or after waiting; or why not. Dropping the future
     /// leaves whatever line it stood in.
     pub async fn admit(self: &Rc<Self>, class: &Class) -> Result<Permit, Turned> {
+        self.admit_with_body(class, 0).await
+    }
+
+    /// The same for a request of whose body so many bytes may come before it is read: they
+    /// count while it is held.
+    pub async fn admit_with_body(
+        self: &Rc<Self>,
+        class: &Class,
+        bytes: u64,
+    ) -> Result<Permit, Turned> {
         let now = self.clock.now();
         let pool = &self.pools[usize::from(class.pool)];
         self.may_come(class, now)?;
@@ -398,7 +365,7 @@ impl Traffic {
             }
         } else {
             // Boxed, as below: the way that costs something is not to burden the other.
-            let passed = Box::pin(pool.hold.pass(class.tenant)).await;
+            let passed = Box::pin(pool.hold.pass(class.tenant, bytes)).await;
             passed.map_err(|not| self.not_held(class, not))?;
             if let Some(permit) = self.enter(class, self.clock.now()) {
                 return Ok(permit);
@@ -617,6 +584,10 @@ impl Traffic {
                 false
             }
         });
+        if let Some((instance, seen)) = pool.shares.ended(now, pick.instance, unfit) {
+            let balance = &pool.balance;
+            balance.change(instance, |health| health.stands_out(now, seen, outlier));
+        }
     }
 
     /// Whether a request may be tried again: takes from its pool's budget.
@@ -725,46 +696,6 @@ fn in_limits(adaptive: u32, concurrency_max: Option<u32>) -> u32 {
 impl fmt::Debug for Traffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Traffic").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Permit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Permit").field(&self.class).finish()
-    }
-}
-
-impl fmt::Debug for Pick {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pick").field(&self.address).finish()
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let traffic = &self.traffic;
-        let now = traffic.clock.now();
-        let pool = &traffic.pools[usize::from(self.class.pool)];
-        let route = &traffic.by_route[usize::from(self.class.route)];
-        if let Some(place) = self.place.take() {
-            let held = now.saturating_sub(self.since) as f64;
-            let expected = route.expected.get();
-            route
-                .expected
-                .set(expected + (held - expected) / EXPECTED_OF);
-            pool.gate.leave(now, place);
-        }
-        if let (Some(place), Some(gate)) = (self.of_route.take(), &route.gate) {
-            gate.leave(now, place);
-        }
-        pool.sessions.leave(self.class.session);
-    }
-}
-
-impl Drop for Pick {
-    fn drop(&mut self) {
-        let balance = &self.traffic.pools[self.pool].balance;
-        balance.let_go(self.instance, self.is_open.get());
     }
 }
 

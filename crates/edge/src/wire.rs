@@ -35,7 +35,7 @@ pub(crate) use stream::Stream;
 const READ_MIN: usize = 8 * 1024;
 
 /// What is read at once from who fills the smaller one.
-const READ_MAX: usize = 64 * 1024;
+pub(crate) const READ_MAX: usize = 64 * 1024;
 
 /// Pieces of bodies up to this are copied behind what goes before; larger ones are written
 /// from where they are.

@@ -1,6 +1,7 @@
 //! An answer that an instance is giving, piece by piece, with all that is held for it: the
 //! place in the pool, the instance's count, the connection. All of it is free again when the
-//! instance is done, or whoever reads it goes away.
+//! instance is done, or whoever reads it goes away; the place of an answer that goes on for
+//! hours, when it is open.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::account::Account;
 use crate::banner::Rewriting;
-use crate::traffic::{Ending, Failure, Kind, Permit, Pick};
+use crate::traffic::{Ending, Failure, Kind, Permit, Pick, Stays};
 use crate::upstream::{Broken, Exchange};
 use crate::wire::Framing;
 
@@ -21,6 +22,8 @@ pub(crate) struct Streaming {
     exchange: Option<Exchange>,
     pick: Option<Pick>,
     permit: Option<Permit>,
+    /// It goes on, without a place.
+    open: Option<Stays>,
     account: Account,
     status: u16,
     /// From sending the request to the answer's head.
@@ -47,6 +50,7 @@ impl Streaming {
             exchange: Some(exchange),
             pick: Some(pick),
             permit: Some(permit),
+            open: None,
             account,
             status,
             head_after,
@@ -58,6 +62,26 @@ impl Streaming {
     /// Something is put in on the way: nobody knows the length any more.
     pub(crate) fn rewrite(&mut self, rewriting: Rewriting) {
         self.rewriting = Some(rewriting);
+    }
+
+    /// It is an event stream: its place is free for others, if not too many are open.
+    pub(crate) fn stays_open(&mut self) {
+        match self.permit.take().map(Permit::stays_open) {
+            Some(Ok(open)) => self.opened(open),
+            Some(Err(permit)) => self.permit = Some(permit),
+            None => {}
+        }
+    }
+
+    /// It was answered well: what comes later says nothing more of the instance.
+    fn opened(&mut self, open: Stays) {
+        self.open = Some(open);
+        if let Some(pick) = &self.pick {
+            pick.stays_open();
+            let (status, head) = (self.status, self.head_after);
+            let ending = Ending::Answered { status, head };
+            self.account.shared().traffic.ended(pick, ending);
+        }
     }
 
     /// How long nothing may come.
@@ -152,7 +176,10 @@ impl Streaming {
     }
 
     fn tell(&mut self, ending: Option<Ending>) {
-        if let Some(pick) = self.pick.take() {
+        let open = self.open.take();
+        if let Some(pick) = self.pick.take()
+            && open.is_none()
+        {
             let (status, head) = (self.status, self.head_after);
             let ending = ending.unwrap_or(Ending::Answered { status, head });
             self.account.shared().traffic.ended(&pick, ending);
@@ -163,9 +190,8 @@ impl Streaming {
     /// The instance's connection, for another protocol. Its place is free for others: an
     /// open socket is no work.
     pub(crate) fn take_exchange(&mut self) -> Option<Exchange> {
-        self.permit = None;
-        if let Some(pick) = &self.pick {
-            pick.stays_open();
+        if let Some(permit) = self.permit.take() {
+            self.opened(permit.upgraded());
         }
         self.exchange.take()
     }

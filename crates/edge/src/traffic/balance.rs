@@ -32,8 +32,9 @@
 //! by chance may be the same one, and slow requests stay where they are: without this the
 //! one instance has more of them than it has workers, and queues inside what the other has
 //! room for. Those who hold a place are fewer than all shares together, so that somebody has
-//! room whenever the group is whole; nobody waits for it. One that fails gets nothing for
-//! having room, and a cookie's instance is not passed over: its session may live there only.
+//! room whenever the group is whole; nobody waits for it. One whose last request failed gets
+//! nothing for having room, and a cookie's instance is not passed over: its session may live
+//! there only.
 //!
 //! An instance that was tried already for this request is never chosen again.
 
@@ -406,7 +407,7 @@ impl State {
         let others = group.iter().map(|index| usize::from(*index));
         let roomy = others
             .filter(|index| self.instances[*index].has_room(wish.limit))
-            .filter(|index| self.instances[*index].cost < FAILURE / 2.0)
+            .filter(|index| !self.instances[*index].health.has_failed())
             .filter(|index| !tried.contains(&(*index as u16)))
             .min_by(|one, other| load(*one).total_cmp(&load(*other)));
         Some(roomy.unwrap_or(picked))

@@ -9,10 +9,14 @@
 //! is not: it is mostly one broken function, or one customer's data, and its instance serves
 //! all others; a tenant could switch instances off by asking for a page that breaks.
 //!
+//! One that fails every third request is found by its share, see [`super::shares`], and rests
+//! in the same way.
+//!
 //! How many rest at once is bounded where instances are chosen, see [`super::balance`].
 
 use std::time::Duration;
 
+use super::shares::Seen;
 use crate::settings::{ActiveCheck, Outlier};
 
 /// The health of one instance; times in microseconds.
@@ -24,6 +28,8 @@ pub(crate) struct Health {
     otherwise: u32,
     /// Failures of customers' requests in a row.
     failures: u32,
+    /// It was sent to rest for what it did in a window.
+    stood_out: Option<Seen>,
     rests_until: u64,
     /// How often in a row it was sent to rest.
     rests: u32,
@@ -40,6 +46,11 @@ impl Health {
         now < self.rests_until
     }
 
+    /// Whether its last request failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     /// When it ends its rest, if it does.
     pub(crate) fn rests_until(&self, now: u64) -> Option<u64> {
         self.rests(now).then_some(self.rests_until)
@@ -47,7 +58,12 @@ impl Health {
 
     /// Why it is not used, where it is not.
     pub(crate) fn why(&self, now: u64) -> Option<String> {
-        let rests = || format!("{} requests in a row failed", self.failures);
+        let rests = || match self.stood_out {
+            Some(Seen { requests, failures }) => {
+                format!("{failures} of {requests} requests failed, unlike elsewhere")
+            }
+            None => format!("{} requests in a row failed", self.failures),
+        };
         let down = self.down.clone();
         down.or_else(|| self.rests(now).then(rests))
     }
@@ -97,7 +113,24 @@ impl Health {
     /// A request failed; whether it rests from now on.
     pub(crate) fn failed(&mut self, now: u64, outlier: &Outlier) -> bool {
         self.failures = self.failures.saturating_add(1);
-        if outlier.failures == 0 || self.failures < outlier.failures || self.rests(now) {
+        if self.failures < outlier.failures {
+            return false;
+        }
+        self.stood_out = self.stood_out.filter(|_| self.rests(now));
+        self.rest(now, outlier)
+    }
+
+    /// It failed more than the others; whether it rests from now on.
+    pub(crate) fn stands_out(&mut self, now: u64, seen: Seen, outlier: &Outlier) -> bool {
+        let begins = self.rest(now, outlier);
+        if begins {
+            self.stood_out = Some(seen);
+        }
+        begins
+    }
+
+    fn rest(&mut self, now: u64, outlier: &Outlier) -> bool {
+        if outlier.failures == 0 || self.rests(now) {
             return false;
         }
         self.rests_until = now + micros(rest(self.rests, outlier));

@@ -1,9 +1,10 @@
 //! Requests of a pool wait while what is behind it is being moved: a database is promoted, a
 //! release is returned. Nobody sees an error; everybody sees a slow page.
 //!
-//! First in, first out. Bounded in time, in number, and for each tenant, so that a tenant
-//! with many clients does not take the room of the others; the bytes of bodies are bounded
-//! where they are read. When the hold ends, requests go on at a pace, and who comes
+//! First in, first out. Bounded in time, in number, in the bytes of bodies that have come
+//! already, and each for every tenant, so that a tenant with many clients or large uploads
+//! does not take the room of the others. Nothing is read ahead for a request that is held:
+//! what counts of its body is what the connection lets come before it is read. When the hold ends, requests go on at a pace, and who comes
 //! meanwhile goes behind them: released all at once, they would be the next outage (in 2015
 //! only shutting all traffic off at the load balancer ended one). Each is given its moment
 //! when the hold ends and waits for it with its own timer, so that nothing has to run here
@@ -35,13 +36,22 @@ struct State {
     /// When each may go on; `None` while it is held.
     waiters: Waiters<Option<Instant>>,
     line: Line,
-    by_tenant: ByHash<usize>,
+    bytes: u64,
+    by_tenant: ByHash<OfTenant>,
+}
+
+/// What of a tenant is held.
+#[derive(Default)]
+struct OfTenant {
+    count: usize,
+    bytes: u64,
 }
 
 /// A request that is held. Dropping it leaves the line.
 struct Held<'h> {
     hold: &'h Hold,
     tenant: u64,
+    bytes: u64,
     node: u32,
 }
 
@@ -61,6 +71,7 @@ impl Hold {
             next: None,
             waiters: Waiters::new(),
             line: Line::default(),
+            bytes: 0,
             by_tenant: ByHash::default(),
         };
         Self {
@@ -99,11 +110,11 @@ impl Hold {
         woken.into_iter().for_each(|waker| waker.wake());
     }
 
-    /// Waits until it may go on.
-    pub(crate) async fn pass(&self, tenant: u64) -> Result<(), NotHeld> {
+    /// Waits until it may go on; so many bytes of its body may be here already.
+    pub(crate) async fn pass(&self, tenant: u64, bytes: u64) -> Result<(), NotHeld> {
         let now = Instant::now();
         let deadline = now + self.bounds.timeout;
-        let Some(held) = self.enter(tenant, now)? else {
+        let Some(held) = self.enter(tenant, bytes, now)? else {
             return Ok(());
         };
         loop {
@@ -121,7 +132,7 @@ impl Hold {
     }
 
     /// `None` where it need not wait.
-    fn enter(&self, tenant: u64, now: Instant) -> Result<Option<Held<'_>>, NotHeld> {
+    fn enter(&self, tenant: u64, bytes: u64, now: Instant) -> Result<Option<Held<'_>>, NotHeld> {
         let mut state = self.state.borrow_mut();
         if !state.holding && state.next.is_none_or(|next| next <= now) {
             // Everyone who was held has had a moment before now.
@@ -129,24 +140,34 @@ impl Hold {
             self.busy.set(false);
             return Ok(None);
         }
-        if state.waiters.len() >= self.bounds.count_max {
+        let bounds = &self.bounds;
+        if state.waiters.len() >= bounds.count_max || state.bytes + bytes > bounds.bytes_max {
             return Err(NotHeld::Full(Why::HoldFull));
+        }
+        // Of one tenant the same part of the bytes as of the number.
+        let count_max = bounds.count_max.max(1) as u64;
+        let part = bounds.tenant_max.min(bounds.count_max) as u64;
+        let bytes_max = u128::from(bounds.bytes_max) * u128::from(part) / u128::from(count_max);
+        let of_tenant = state.by_tenant.get(&tenant);
+        let (count, had) = of_tenant.map_or((0, 0), |of| (of.count, of.bytes));
+        if count >= bounds.tenant_max || u128::from(had + bytes) > bytes_max {
+            return Err(NotHeld::Full(Why::TenantQueueFull));
         }
         let moment = match state.holding {
             true => None,
-            false => Some(state.moment(now, self.bounds.release_per_s)),
+            false => Some(state.moment(now, bounds.release_per_s)),
         };
+        state.bytes += bytes;
         let of_tenant = state.by_tenant.entry(tenant).or_default();
-        if *of_tenant >= self.bounds.tenant_max {
-            return Err(NotHeld::Full(Why::TenantQueueFull));
-        }
-        *of_tenant += 1;
+        of_tenant.count += 1;
+        of_tenant.bytes += bytes;
         let node = state.waiters.add(moment);
         let State { waiters, line, .. } = &mut *state;
         waiters.push(line, node);
         Ok(Some(Held {
             hold: self,
             tenant,
+            bytes,
             node,
         }))
     }
@@ -188,14 +209,17 @@ impl Drop for Held<'_> {
         let State {
             waiters,
             line,
+            bytes,
             by_tenant,
             ..
         } = &mut *state;
         waiters.unlink(line, self.node);
         let waker = waiters.remove(self.node).1;
-        if let Some(count) = by_tenant.get_mut(&self.tenant) {
-            *count -= 1;
-            if *count == 0 {
+        *bytes -= self.bytes;
+        if let Some(of_tenant) = by_tenant.get_mut(&self.tenant) {
+            of_tenant.count -= 1;
+            of_tenant.bytes -= self.bytes;
+            if of_tenant.count == 0 {
                 by_tenant.remove(&self.tenant);
             }
         }

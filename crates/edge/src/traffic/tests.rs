@@ -320,6 +320,42 @@ async fn held_requests_go_on_in_order_and_at_a_pace() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bodies_of_held_requests_are_bounded_in_all_and_for_each_tenant() {
+    let mut settings = settings();
+    // Two of three for a tenant.
+    settings.pools[0].hold.bytes_max = 3000;
+    let traffic = Traffic::new(Rc::new(settings), EdgePlan::default());
+    traffic.apply(plan(1, holding())).unwrap();
+    let (acme, other) = (
+        class(&traffic, "/", "acme", ""),
+        class(&traffic, "/", "other", ""),
+    );
+    let why = async |class: &Class, bytes| {
+        let turned = timeout(Duration::ZERO, traffic.admit_with_body(class, bytes));
+        match turned.await.ok()?.err()? {
+            Turned::Shed { why, .. } => Some(why),
+            _ => None,
+        }
+    };
+    assert_eq!(why(&acme, 2001).await, Some(Why::TenantQueueFull));
+    let held = traffic.admit_with_body(&acme, 1500);
+    tokio::pin!(held);
+    assert!(timeout(Duration::ZERO, &mut held).await.is_err());
+    assert_eq!(why(&acme, 501).await, Some(Why::TenantQueueFull));
+    assert_eq!(why(&other, 1501).await, Some(Why::HoldFull));
+    // It waits, and leaves what it took when its client has gone.
+    for _ in 0..3 {
+        assert_eq!(why(&other, 1500).await, None);
+        assert_eq!(why(&acme, 500).await, None);
+    }
+    traffic.apply(plan(2, PoolPlan::default())).unwrap();
+    assert!(timeout(Duration::from_secs(1), held).await.unwrap().is_ok());
+    advance(Duration::from_secs(1)).await;
+    // Nothing is held: nothing is counted.
+    assert!(traffic.admit_with_body(&acme, 1 << 40).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hold_that_does_not_end_says_so() {
     let traffic = traffic();
     traffic.apply(plan(1, holding())).unwrap();
@@ -400,5 +436,66 @@ proptest::proptest! {
                 assert_eq!(traffic.plan().revision, newest);
             }
         });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stays_open_takes_no_place_and_is_bounded() {
+    let mut settings = settings();
+    settings.bounds.connections_max = 8;
+    let traffic = Traffic::new(Rc::new(settings), EdgePlan::default());
+    let acme = class(&traffic, "/", "acme", "kate");
+    let other = class(&traffic, "/", "other", "");
+    let mut open = Vec::new();
+    // Half of all for one tenant, whatever the session's bound on requests.
+    for _ in 0..4 {
+        let permit = at_once(&traffic, &acme).await.unwrap();
+        open.push(permit.stays_open().unwrap());
+    }
+    let permit = at_once(&traffic, &acme).await.unwrap();
+    let kept = permit.stays_open().unwrap_err();
+    assert_eq!(traffic.pools[0].gate.held(), 1);
+    for _ in 0..4 {
+        let permit = at_once(&traffic, &other).await.unwrap();
+        open.push(permit.stays_open().unwrap());
+    }
+    let permit = at_once(&traffic, &other).await.unwrap();
+    let permit = permit.stays_open().unwrap_err();
+    // A connection of its own is bounded as a connection.
+    open.push(permit.upgraded());
+    assert_eq!((traffic.pools[0].gate.held(), open.len()), (1, 9));
+    assert_eq!(traffic.pools[0].open.count(), 9);
+    // Every place is there for work.
+    let mut permits = Vec::new();
+    for _ in 0..3 {
+        permits.push(at_once(&traffic, &other).await.unwrap());
+    }
+    drop((open, kept, permits));
+    assert_eq!(traffic.pools[0].open.count(), 0);
+    assert_eq!(traffic.pools[0].gate.held(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_fails_every_third_request_rests_unless_all_do() {
+    for (all_do, rests) in [(false, true), (true, false)] {
+        let traffic = traffic();
+        let class = class(&traffic, "/", "acme", "");
+        let (mut counts, mut why) = ([0, 0], None);
+        for _ in 0..600 {
+            advance(Duration::from_millis(20)).await;
+            let pick = traffic.pick(&class, &Tried::default(), None).unwrap();
+            let count = &mut counts[pick.instance];
+            *count += 1;
+            let fails = (all_do || pick.instance == 0) && *count % 3 == 0;
+            let status = if fails { 502 } else { 200 };
+            let head = Duration::from_millis(5);
+            traffic.ended(&pick, Ending::Answered { status, head });
+            drop(pick);
+            let window = traffic.window(Timestamp::UNIX_EPOCH);
+            let web = &window.pools[&"web".into()].instances[&"web-1".into()];
+            why = why.or(web.why.clone());
+        }
+        assert_eq!(why.is_some(), rests, "{why:?}");
+        assert!(why.is_none_or(|why| why.ends_with("requests failed, unlike elsewhere")));
     }
 }

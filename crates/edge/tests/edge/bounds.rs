@@ -75,3 +75,42 @@ fn too_many_connections_are_turned_away_politely() {
     kept[0].write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     assert!(kept[0].answer().ends_with("ok"));
 }
+
+#[test]
+fn pages_that_stay_open_leave_the_places_of_the_pool_free() {
+    let upstream = Upstream::start(|mut served| {
+        while let Some(request) = served.request() {
+            if request.contains("GET /events ") {
+                served.write(b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n\r\ndata: 1\n\n");
+                return served.wait_for_word();
+            }
+            if request.contains("GET /socket ") {
+                served.write(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhi\n");
+                return served.wait_for_word();
+            }
+            served.write(OK.as_bytes());
+        }
+    });
+    let mut settings = settings(&[upstream.address]);
+    // One place, and nobody waits for long.
+    settings.pools[0].limit.adaptive = false;
+    settings.pools[0].limit.max = 1;
+    settings.pools[0].queue.timeout = Duration::from_millis(200);
+    let edge = start(settings);
+    let mut open = Vec::new();
+    for (path, fields, end) in [
+        ("events", "", "data: 1\n\n"),
+        ("socket", "connection: upgrade\r\nupgrade: x\r\n", "hi\n"),
+        ("events", "", "data: 1\n\n"),
+    ] {
+        let mut client = Client::new(&edge);
+        client.write(format!("GET /{path} HTTP/1.1\r\nhost: a\r\n{fields}\r\n"));
+        client.until(end);
+        open.push(client);
+        assert!(
+            exchange(&edge, get("/")).starts_with("HTTP/1.1 200 "),
+            "{path}"
+        );
+    }
+    (0..3).for_each(|_| upstream.say());
+}

@@ -61,6 +61,60 @@ async fn the_banner_stands_in_pages_and_nowhere_else() {
     assert!(exchange(&edge, get("/.evenkeel/banner.json")).ends_with("{\"banner\":null}\n"));
 }
 
+/// While a banner is shown: what an instance answers, what is asked, and what must be in what
+/// the client gets.
+#[tokio::test]
+async fn what_no_banner_can_be_put_into_goes_through_as_it_is() {
+    let html = "accept: text/html\r\naccept-encoding: gzip\r\nrange: bytes=0-3\r\n";
+    let cases = [
+        // Packed although it was asked not to be: precompressed files.
+        (
+            "GET",
+            "200 OK",
+            "content-type: text/html\r\ncontent-encoding: br\r\netag: \"x\"\r\n",
+            "PACKED",
+        ),
+        // A part of a page, although the whole was asked for.
+        (
+            "GET",
+            "206 Partial Content",
+            "content-type: text/html\r\ncontent-range: bytes 0-5/9\r\n",
+            "<body>",
+        ),
+        (
+            "GET",
+            "404 Not Found",
+            "content-type: text/html\r\n",
+            "<body>",
+        ),
+        ("GET", "200 OK", "content-type: text/css\r\n", "body{}"),
+        // The head of a page is that of the page.
+        (
+            "HEAD",
+            "200 OK",
+            "content-type: text/html\r\netag: \"x\"\r\n",
+            "",
+        ),
+    ];
+    for (method, status, fields, body) in cases {
+        let page = format!("HTTP/1.1 {status}\r\n{fields}content-length: 6\r\n\r\n{body}");
+        let upstream = Upstream::answering(page);
+        let edge = edge(&upstream);
+        edge.apply(banner()).await.unwrap();
+        let asked = format!("{method} / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{html}\r\n");
+        let got = exchange(&edge, asked).to_ascii_lowercase();
+        for field in fields.trim_end().split("\r\n") {
+            assert!(got.contains(field), "{field}: {got}");
+        }
+        assert!(got.contains("content-length: 6\r\n"), "{got}");
+        let end = format!("\r\n\r\n{}", body.to_ascii_lowercase());
+        assert!(got.ends_with(&end) && !got.contains("evenkeel"), "{got}");
+        // Only for a page is anything asked for in another way.
+        let seen = upstream.seen().concat();
+        assert_eq!(seen.contains("range: "), method == "HEAD", "{seen}");
+    }
+}
+
 #[test]
 fn the_log_has_a_line_for_each_request_that_did_not_go_well() {
     let upstream = Upstream::answering(OK);

@@ -314,7 +314,7 @@ fn retry(section: &mut Section<'_>, report: &mut Report<'_>) -> Retry {
 
 fn hold(section: &mut Section<'_>, report: &mut Report<'_>) -> HoldBounds {
     let default = HoldBounds::default();
-    let bytes_max = section.size(report, "hold_body_max", 0..=64 << 20);
+    let bytes_max = section.size(report, "hold_body_max", 0..=16 << 30);
     HoldBounds {
         timeout: section.time(report, "hold_timeout", MOMENT, default.timeout),
         count_max: section.count(report, "hold_max", 0..=COUNT_MAX, default.count_max),

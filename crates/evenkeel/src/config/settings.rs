@@ -521,7 +521,7 @@ settings! {
         "hold_timeout" Duration "\"30s\"" "\"60s\"" "The longest a request waits while the pool is held.";
         "hold_max" Number "2000" "500" "The most requests that are held.";
         "hold_tenant_max" Number "200" "50" "The most of one tenant.";
-        "hold_body_max" Size "\"64KiB\"" "\"1MiB\"" "How much of a held request's body is read ahead; the rest stays with the client.";
+        "hold_body_max" Size "\"64MiB\"" "\"256MiB\"" "What the bodies of held requests may take in memory in all, and of one tenant the same part of it as of `hold_max`; the rest of a body stays with the client.";
         "release_per_s" Number "200" "50" "How many go on in a second when the hold ends.";
         "connect_timeout" Duration "\"2s\"" "\"1s\"" "How long opening a connection to an instance may take.";
         "idle_connections_max" Number "64" "16" "Idle connections to one instance that are kept.";

@@ -131,7 +131,7 @@ fn nobody_has_more_under_way_than_its_part_of_the_limit_while_others_have_less()
         balance.stays_open(picked);
     }
     let open = [0, 1, 2].map(|instance| balance.under_way(instance));
-    (0..20).for_each(|_| drop(balance.pick(0, &wish)));
+    (0..20).for_each(|_| assert!(balance.pick(0, &wish).is_some()));
     let work = [0, 1, 2].map(|instance| balance.under_way(instance) - open[instance]);
     assert_eq!(work, [4, 8, 8]);
     (0..3).for_each(|instance| {
@@ -145,8 +145,13 @@ fn nobody_has_more_under_way_than_its_part_of_the_limit_while_others_have_less()
 fn who_fails_gets_nothing_for_having_room() {
     let settings = with(2);
     let balance = balance(&settings, PoolPlan::default());
+    let patient = Outlier {
+        failures: 100,
+        ..Outlier::default()
+    };
     for millisecond in 0..5 {
         balance.observe(millisecond * 1000, 0, 0, Went::Failed);
+        balance.change(0, |health| health.failed(millisecond * 1000, &patient));
     }
     let wish = Wish {
         limit: 4,
