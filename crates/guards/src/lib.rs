@@ -14,3 +14,4 @@ pub mod leaks;
 pub mod locks;
 pub mod outlet;
 pub mod readiness;
+mod sock_diag;
