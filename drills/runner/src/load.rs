@@ -1,31 +1,15 @@
-//! Users who log in, open-loop.
+//! Users who log in, open-loop: see [`crate::traffic`] for what that means and what always
+//! holds.
 //!
-//! Arrivals follow a seeded Poisson process and never wait for answers: people
-//! do not stay away because the service is slow for others. Latency counts from
-//! the moment a user *meant* to log in, so a client that falls behind makes the
-//! figures worse, never better. (A closed loop sends less when it hurts most,
-//! and then reports the few requests it sent: coordinated omission.)
-//!
-//! What always holds: every arrival is in the figures. One that finds as many
-//! users under way as the bound allows is recorded as not sent, which is a
-//! failure; one under way is visible in [`Load::first_slower_than`] before it
-//! has ended. How late the client itself was is a figure, too:
-//! `sent_late_ms_max` above some tens of milliseconds means that the machine,
-//! not the service, was measured.
-
-mod record;
+//! Arrivals follow a seeded Poisson process that has no end until it is told to finish.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
-
-pub use record::{Outcome, Sample, Summary};
+use std::time::Duration;
 
 use crate::browser::{Browser, Login};
-use record::Record;
+use crate::traffic::{
+    Afterwards, Arrival, Bounds, Outcome, Sample, Traffic, Visit, in_full, percentile_ms,
+};
 
 /// What load to make.
 #[derive(Debug, Clone)]
@@ -45,15 +29,7 @@ pub struct Plan {
     pub under_way_max: usize,
 }
 
-/// Logins going on. Dropping it stops them at once.
-#[derive(Debug)]
-pub struct Load {
-    record: Arc<Record>,
-    stop: watch::Sender<bool>,
-    driver: Option<JoinHandle<()>>,
-}
-
-impl Load {
+impl Plan {
     /// Starts at once, on the current runtime.
     ///
     /// # Panics
@@ -61,121 +37,35 @@ impl Load {
     /// If the plan has no users or no positive rate: there would be no load,
     /// and a drill without load proves nothing.
     #[must_use]
-    pub fn start(plan: Plan) -> Self {
-        assert!(!plan.users.is_empty(), "a load plan needs users");
-        assert!(plan.logins_per_second > 0.0, "a load plan needs a rate");
-        let record = Arc::new(Record::new());
-        let (stop, stopped) = watch::channel(false);
-        let driver = tokio::spawn(drive(plan, record.clone(), stopped));
-        Self {
-            record,
-            stop,
-            driver: Some(driver),
-        }
-    }
-
-    /// When it started: offsets in [`Sample`] count from here.
-    #[must_use]
-    pub fn started(&self) -> Instant {
-        self.record.started
-    }
-
-    /// What has ended so far, in order of ending.
-    #[must_use]
-    pub fn samples(&self) -> Vec<Sample> {
-        self.record.samples()
-    }
-
-    /// The figures so far.
-    #[must_use]
-    pub fn summary(&self) -> Summary {
-        Summary::of(&self.samples(), self.record.sent_late_max())
-    }
-
-    /// Intended start, as an offset, of the first login that took longer than
-    /// this, or has been under way for longer already.
-    #[must_use]
-    pub fn first_slower_than(&self, wait: Duration) -> Option<Duration> {
-        self.record.first_slower_than(wait)
-    }
-
-    /// No more arrivals; waits until all under way have ended (at most one
-    /// patience) and returns the samples and their figures.
-    pub async fn finish(mut self) -> (Vec<Sample>, Summary) {
-        self.stop.send_replace(true);
-        if let Some(driver) = self.driver.take() {
-            // It ends by itself: every login has a deadline.
-            let _ = driver.await;
-        }
-        (self.samples(), self.summary())
+    pub fn start(self) -> Traffic {
+        assert!(!self.users.is_empty(), "a load plan needs users");
+        assert!(self.logins_per_second > 0.0, "a load plan needs a rate");
+        let bounds = Bounds {
+            patience: self.patience,
+            under_way_max: self.under_way_max,
+        };
+        let arrivals = arrivals(self.users.len(), self.seed, self.logins_per_second);
+        let logins = Logins {
+            address: self.address,
+            users: self.users,
+        };
+        Traffic::drive(arrivals, bounds, logins)
     }
 }
 
-impl Drop for Load {
-    fn drop(&mut self) {
-        if let Some(driver) = &self.driver {
-            driver.abort();
-        }
-    }
-}
-
-async fn drive(plan: Plan, record: Arc<Record>, mut stopped: watch::Receiver<bool>) {
-    let mut random = fastrand::Rng::with_seed(plan.seed);
+fn arrivals(users: usize, seed: u64, per_second: f64) -> impl Iterator<Item = Arrival> {
+    let mut random = fastrand::Rng::with_seed(seed);
     let mut deck: Vec<usize> = Vec::new();
-    let mut under_way = JoinSet::new();
-    let mut intended = Duration::ZERO;
-    loop {
-        intended += gap(&mut random, plan.logins_per_second);
+    let mut at = Duration::ZERO;
+    std::iter::from_fn(move || {
+        at += gap(&mut random, per_second);
         if deck.is_empty() {
-            deck.extend(0..plan.users.len());
+            deck.extend(0..users);
             random.shuffle(&mut deck);
         }
         let user = deck.pop().unwrap_or(0);
-        tokio::select! {
-            () = tokio::time::sleep_until((record.started + intended).into()) => {}
-            _ = stopped.wait_for(|stopped| *stopped) => break,
-        }
-        while under_way.try_join_next().is_some() {}
-        record.sent(intended);
-        if under_way.len() >= plan.under_way_max {
-            record.ended(Sample {
-                user,
-                intended,
-                latency: Duration::ZERO,
-                outcome: Outcome::NotSent,
-            });
-            continue;
-        }
-        let login = plan.users[user].clone();
-        let (record, address, patience) = (record.clone(), plan.address, plan.patience);
-        let number = record.begin(intended);
-        under_way.spawn(async move {
-            let deadline = record.started + intended + patience;
-            let mut browser = Browser::new(address);
-            let visit = tokio::time::timeout_at(deadline.into(), browser.log_in(&login)).await;
-            let latency = record.started.elapsed().saturating_sub(intended);
-            let (outcome, page) = match visit {
-                Err(_) => (Outcome::GaveUp, None),
-                Ok(Err(error)) => (Outcome::Broken(in_full(&error)), None),
-                Ok(Ok(page)) if page.status == 200 => (Outcome::LoggedIn, Some(page)),
-                Ok(Ok(page)) => (Outcome::Refused(page.status), None),
-            };
-            record.ended_after(
-                number,
-                Sample {
-                    user,
-                    intended,
-                    latency,
-                    outcome,
-                },
-            );
-            if let Some(page) = page {
-                // Leaving is courtesy, not part of the figures.
-                let _ = tokio::time::timeout(patience, browser.log_out(&page)).await;
-            }
-        });
-    }
-    while under_way.join_next().await.is_some() {}
+        Some(Arrival { at, user, ask: 0 })
+    })
 }
 
 /// Time to the next arrival of a Poisson process.
@@ -184,12 +74,68 @@ fn gap(random: &mut fastrand::Rng, per_second: f64) -> Duration {
     Duration::from_secs_f64(-(1.0 - random.f64()).ln() / per_second)
 }
 
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
+struct Logins {
+    address: SocketAddr,
+    users: Vec<Login>,
+}
+
+impl Visit for Logins {
+    async fn visit(&self, arrival: Arrival) -> (Outcome, Option<Afterwards>) {
+        let mut browser = Browser::new(self.address);
+        match browser.log_in(&self.users[arrival.user]).await {
+            Err(error) => (Outcome::Broken(in_full(&error)), None),
+            Ok(page) if page.status == 200 => {
+                // Leaving is courtesy, not part of the figures.
+                let leave = async move {
+                    let _ = browser.log_out(&page).await;
+                };
+                (Outcome::Answered, Some(Box::pin(leave)))
+            }
+            Ok(page) => (Outcome::Refused(page.status), None),
+        }
     }
-    text
+}
+
+/// Figures over logins; times in milliseconds.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Summary {
+    /// All arrivals that have ended, however.
+    pub logins_count: u64,
+    /// Those who did not get in.
+    pub logins_failed_count: u64,
+    /// The longest wait of anybody, in or not: who gave up waited, too.
+    pub login_wait_ms_max: f64,
+    /// Median latency of those who got in.
+    pub login_ms_p50: f64,
+    /// 90th percentile of those who got in.
+    pub login_ms_p90: f64,
+    /// 99th percentile of those who got in.
+    pub login_ms_p99: f64,
+    /// How late the load client itself was at worst.
+    pub sent_late_ms_max: f64,
+}
+
+impl Summary {
+    /// Of logins that have ended, sent so late at worst.
+    #[must_use]
+    pub fn of(samples: &[Sample], sent_late_max: Duration) -> Self {
+        let served = |share| {
+            let served = samples.iter().filter(|sample| sample.is_ok());
+            percentile_ms(served, share).unwrap_or_default()
+        };
+        let longest = samples.iter().map(|sample| sample.latency).max();
+        Self {
+            logins_count: samples.len() as u64,
+            logins_failed_count: samples.iter().filter(|sample| !sample.is_ok()).count() as u64,
+            login_wait_ms_max: millis(longest.unwrap_or_default()),
+            login_ms_p50: served(0.5),
+            login_ms_p90: served(0.9),
+            login_ms_p99: served(0.99),
+            sent_late_ms_max: millis(sent_late_max),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0
 }

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use evenkeel_drill::browser::Login;
-use evenkeel_drill::load::{Load, Outcome, Plan};
+use evenkeel_drill::load::{Plan, Summary};
 use evenkeel_drill::proxy::{Fault, FaultProxy};
+use evenkeel_drill::traffic::Outcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -69,7 +70,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 #[tokio::test]
 async fn users_keep_coming_while_the_service_is_stuck_and_their_wait_counts() {
     let (hold, held) = watch::channel(false);
-    let load = Load::start(plan(service(held).await));
+    let load = plan(service(held).await).start();
     until("some have logged in", || load.samples().len() >= 10).await;
     hold.send_replace(true);
     let threshold = Duration::from_millis(500);
@@ -87,7 +88,8 @@ async fn users_keep_coming_while_the_service_is_stuck_and_their_wait_counts() {
     })
     .await;
 
-    let (samples, summary) = load.finish().await;
+    let (samples, sent_late_max) = load.finish().await;
+    let summary = Summary::of(&samples, sent_late_max);
     assert_eq!(summary.logins_failed_count, 0, "{summary:?}");
     let waited: Vec<_> = samples
         .iter()
@@ -117,7 +119,7 @@ async fn the_same_seed_sends_the_same_users_at_the_same_offsets() {
     let address = service(held).await;
     let mut runs = Vec::new();
     for _ in 0..2 {
-        let load = Load::start(plan(address));
+        let load = plan(address).start();
         until("twelve have come", || load.samples().len() >= 12).await;
         let (samples, _) = load.finish().await;
         let mut came: Vec<_> = samples
@@ -139,18 +141,20 @@ async fn the_same_seed_sends_the_same_users_at_the_same_offsets() {
 #[tokio::test]
 async fn nobody_disappears_who_gives_up_or_finds_the_bound_reached() {
     let (_hold, held) = watch::channel(true);
-    let load = Load::start(Plan {
+    let load = Plan {
         patience: Duration::from_millis(700),
         under_way_max: 4,
         ..plan(service(held).await)
-    });
+    };
+    let load = load.start();
     until("both kinds are seen", || {
         let samples = load.samples();
         let seen = |outcome| samples.iter().any(|sample| sample.outcome == outcome);
         seen(Outcome::GaveUp) && seen(Outcome::NotSent)
     })
     .await;
-    let (samples, summary) = load.finish().await;
+    let (samples, sent_late_max) = load.finish().await;
+    let summary = Summary::of(&samples, sent_late_max);
     assert_eq!(summary.logins_failed_count, samples.len() as u64);
     let gave_up = samples
         .iter()
@@ -166,7 +170,7 @@ async fn a_closed_port_is_a_broken_login() {
         .unwrap()
         .local_addr()
         .unwrap();
-    let load = Load::start(plan(closed));
+    let load = plan(closed).start();
     until("one has tried", || !load.samples().is_empty()).await;
     let (samples, _) = load.finish().await;
     assert!(

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use evenkeel_drill::ftp::FtpServer;
-use evenkeel_drill::load::{Load, Plan};
+use evenkeel_drill::load::{Plan, Summary};
 use tokio_postgres::Client;
 
 use crate::office::{Office, PATIENCE, until};
@@ -90,7 +90,7 @@ async fn a_hung_export_blocks_logins_until_its_backend_is_ended() {
         under_way_max: 500,
     };
     load.users.truncate(30);
-    let load = Load::start(load);
+    let load = load.start();
     until("people log in", async || {
         load.samples().iter().any(|sample| sample.is_ok())
     })
@@ -137,7 +137,8 @@ async fn a_hung_export_blocks_logins_until_its_backend_is_ended() {
         count(&database, waiting).await == 0
     })
     .await;
-    let (samples, summary) = load.finish().await;
+    let (samples, sent_late_max) = load.finish().await;
+    let summary = Summary::of(&samples, sent_late_max);
     assert_eq!(summary.logins_failed_count, 0, "{summary:?}");
     assert!(summary.login_wait_ms_max > 500.0, "{summary:?}");
     assert!(samples.len() > 15, "{summary:?}");

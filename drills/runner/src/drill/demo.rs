@@ -8,8 +8,9 @@ use super::fronted::Edge;
 use super::keeper::{EXPORT, Keeper, Told};
 use super::outside::{Receiver, headline};
 use super::scene::Scene;
-use crate::load::{Load, Plan};
+use crate::load::{Plan, Summary};
 use crate::say::{aloud, aside};
+use crate::traffic::Traffic;
 
 /// How long the demo leaves time to open a browser before the outage.
 const CALM: Duration = Duration::from_secs(12);
@@ -38,14 +39,15 @@ pub async fn demo(seed: u64, seconds: Option<u64>) -> Result<(), String> {
     };
     let keeper = Keeper::start(&scene, &told).await?;
     let edge = Edge::start(&keeper, &scene.folder, told.edge.unwrap_or(scene.address)).await?;
-    let load = Load::start(Plan {
+    let load = Plan {
         address: edge.address,
         users: scene.users.clone(),
         seed,
         logins_per_second: 6.0,
         patience: Duration::from_secs(10),
         under_way_max: 400,
-    });
+    };
+    let load = load.start();
     let operator = keeper.let_in(&scene.folder, "operator").await?;
     let user = scene.users.first().ok_or("the back office has no users")?;
     aloud(&format!(
@@ -80,7 +82,7 @@ pub async fn demo(seed: u64, seconds: Option<u64>) -> Result<(), String> {
 
 /// Lets the outage happen and says what goes on, as users feel it and as Evenkeel
 /// explains it.
-async fn tell(scene: &Scene, keeper: &Keeper, load: &Load) -> Result<(), String> {
+async fn tell(scene: &Scene, keeper: &Keeper, load: &Traffic) -> Result<(), String> {
     tokio::time::sleep(CALM).await;
     let rows = scene.rows_expected().await?.len();
     scene
@@ -113,7 +115,7 @@ async fn tell(scene: &Scene, keeper: &Keeper, load: &Load) -> Result<(), String>
             last_headline = now;
         }
         if let Some(delivered) = scene.rows_delivered() {
-            let summary = load.summary();
+            let summary = Summary::of(&load.samples(), load.sent_late_max());
             tell(&format!(
                 "The bureau has the whole dump: {delivered} of {rows} rows."
             ));

@@ -15,8 +15,9 @@ use super::keeper::{EXPORT, Keeper, Told};
 use super::outside::{PageReader, Receiver, says_harm};
 use super::scene::Scene;
 use super::{Arm, Limit, Options, Replay, Timeline, account, peers};
-use crate::load::{Load, Plan, Sample};
+use crate::load::{Plan, Summary};
 use crate::process::Process;
+use crate::traffic::{Sample, Traffic};
 
 /// What must hold with Evenkeel.
 pub(super) const LIMITS: &[(&str, Limit)] = &[
@@ -92,7 +93,7 @@ struct Outage<'a> {
     arm: Arm,
     window: Duration,
     helpers: Option<Helpers>,
-    load: Load,
+    load: Traffic,
     innocents: Vec<Process>,
     /// The wrapped export of the peers.
     export: Option<Process>,
@@ -130,14 +131,15 @@ impl<'a> Outage<'a> {
                 })
             }
         };
-        let load = Load::start(Plan {
+        let load = Plan {
             address: scene.address,
             users: scene.users.clone(),
             seed: options.seed,
             logins_per_second: LOGINS_PER_SECOND,
             patience: PATIENCE,
             under_way_max: 400,
-        });
+        };
+        let load = load.start();
         timeline.begin_at(load.started());
         timeline.now(format!("users log in, {LOGINS_PER_SECOND} a second"));
         let mut innocents = Vec::new();
@@ -233,7 +235,8 @@ impl<'a> Outage<'a> {
             }
         }
         let began = self.load.started();
-        let (samples, summary) = self.load.finish().await;
+        let (samples, sent_late_max) = self.load.finish().await;
+        let summary = Summary::of(&samples, sent_late_max);
         drop(self.export);
         Ok(Seen {
             began,
@@ -254,7 +257,7 @@ impl<'a> Outage<'a> {
 struct Seen {
     began: Instant,
     samples: Vec<Sample>,
-    summary: crate::load::Summary,
+    summary: Summary,
     export_after: Duration,
     innocent_runs_ended: u32,
     helpers: Option<Helpers>,

@@ -153,7 +153,8 @@ fn request(user: &User, ask: &Ask) -> Result<Request<Full<Bytes>>, hyper::http::
     request.body(Full::new(body.into()))
 }
 
-fn in_full(error: &dyn std::error::Error) -> String {
+/// An error with its causes.
+pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

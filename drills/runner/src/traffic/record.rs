@@ -1,14 +1,15 @@
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-/// How a request ended.
+/// How what a user meant to do ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The whole answer that was expected.
+    /// The whole answer that was expected; of a login, the page behind it.
     Answered,
-    /// An answer with another status.
+    /// The service answered, but not with that: its status.
     Refused(u16),
     /// The body broke off.
     Cut(String),
@@ -16,16 +17,16 @@ pub enum Outcome {
     Broken(String),
     /// The user's patience ran out.
     GaveUp,
-    /// The bound on requests under way was reached.
+    /// The bound on what may be under way was reached.
     NotSent,
 }
 
-/// One request. Offsets count from the start of the traffic.
+/// One request, or one login. Offsets count from the start of the traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
     /// Which of the plan's users.
     pub user: usize,
-    /// Which of the plan's asks.
+    /// Which of the plan's asks; of logins there is one.
     pub ask: usize,
     /// When it was meant.
     pub intended: Duration,
@@ -79,6 +80,8 @@ struct State {
     ended: Vec<Sample>,
     failed: usize,
     first_failure: Option<Sample>,
+    under_way: BTreeMap<u64, Duration>,
+    next: u64,
     sent_late_max: Duration,
 }
 
@@ -96,8 +99,21 @@ impl Record {
         state.sent_late_max = state.sent_late_max.max(late);
     }
 
-    pub(super) fn ended(&self, sample: Sample) {
+    /// One is under way; its number is for [`Self::ended`].
+    pub(super) fn begin(&self, intended: Duration) -> u64 {
         let mut state = self.state();
+        let number = state.next;
+        state.next += 1;
+        state.under_way.insert(number, intended);
+        number
+    }
+
+    /// One has ended, or was never sent and has no number.
+    pub(super) fn ended(&self, number: Option<u64>, sample: Sample) {
+        let mut state = self.state();
+        if let Some(number) = number {
+            state.under_way.remove(&number);
+        }
         if !sample.is_ok() {
             state.failed += 1;
             state.first_failure.get_or_insert_with(|| sample.clone());
@@ -112,6 +128,23 @@ impl Record {
 
     pub(super) fn first_failure(&self) -> Option<Sample> {
         self.state().first_failure.clone()
+    }
+
+    pub(super) fn samples(&self) -> Vec<Sample> {
+        self.state().ended.clone()
+    }
+
+    pub(super) fn sent_late_max(&self) -> Duration {
+        self.state().sent_late_max
+    }
+
+    pub(super) fn first_slower_than(&self, wait: Duration) -> Option<Duration> {
+        let now = self.started.elapsed();
+        let state = self.state();
+        let ended = state.ended.iter().filter(|sample| sample.latency > wait);
+        let under_way = state.under_way.values().copied();
+        let under_way = under_way.filter(|intended| now.saturating_sub(*intended) > wait);
+        ended.map(|sample| sample.intended).chain(under_way).min()
     }
 
     pub(super) fn take(&self) -> (Vec<Sample>, Duration) {
