@@ -10,6 +10,8 @@
 //! there are.
 
 mod audit;
+mod axes;
+mod cells;
 mod chart;
 mod checks;
 pub(super) mod gate;
@@ -307,7 +309,7 @@ impl Desk {
                         a href="/authority#hold" { "they are released" } "."
                     }
                 }
-                (body)
+                (cells::named(body))
                 p.dim.stand {
                     "As of journal revision " (record.revision) ", "
                     (super::clock::ago(self.live.at, self.now)) "."

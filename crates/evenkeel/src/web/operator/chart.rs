@@ -2,19 +2,13 @@
 //! that matters. Drawn on the server as SVG, readable in grey: lines are told apart by
 //! their dashes, and say their names.
 
-use std::time::Duration;
-
 use evenkeel_core::Timestamp;
-use evenkeel_core::time;
-use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 190.0;
-const LEFT: f64 = 72.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 32.0;
-const BOTTOM: f64 = 26.0;
+use super::axes::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, WIDTH, n};
+
+/// Room for the legend and the heads of marks.
+const TOP: f64 = 44.0;
 
 /// One line: its name, and its points; none is a gap.
 pub(super) struct Line {
@@ -32,6 +26,8 @@ pub(super) struct Chart<'a> {
     pub(super) thresholds: &'a [(f64, &'a str)],
     /// A stretch of time, with what is likely in it.
     pub(super) stretch: Option<(Timestamp, Timestamp, &'a str)>,
+    /// What is likely to come.
+    pub(super) fan: Option<Fan>,
     /// Moments, with what happened.
     pub(super) marks: &'a [(Timestamp, String)],
     pub(super) from: Timestamp,
@@ -42,86 +38,80 @@ pub(super) struct Chart<'a> {
     pub(super) binary: bool,
 }
 
-impl Chart<'_> {
-    pub(super) fn draw(&self) -> Markup {
-        let values = self.lines.iter().flat_map(|line| &line.points);
-        let largest = values.filter_map(|(_, value)| *value).fold(0.0, f64::max);
-        // A threshold far above everything would press what there is to the ground.
-        let near = |value: &f64| *value <= largest * 4.0;
-        let thresholds = self.thresholds.iter().map(|(value, _)| *value);
-        let top = thresholds.filter(near).fold(largest, f64::max).max(1e-3) * 1.08;
-        let step = step(top, self.binary);
-        let span = self.to.duration_since(self.from).as_secs_f64().max(1.0);
-        let x = |at: Timestamp| {
-            let share = at.duration_since(self.from).as_secs_f64() / span;
-            LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
-        };
-        let y = |value: f64| HEIGHT - BOTTOM - (value / top).min(1.0) * (HEIGHT - TOP - BOTTOM);
-        let levels = (0..=8)
-            .map(|n| f64::from(n) * step)
-            .filter(|level| *level <= top);
-        let moments: Vec<Timestamp> = (0..=4)
-            .map(|n| {
-                let after = Duration::from_secs_f64(span * f64::from(n) / 4.0);
-                time::after(self.from, after)
-            })
-            .collect();
+/// From a value where it is to one where it is to be: when at the earliest, most likely, and
+/// at the latest.
+pub(super) struct Fan {
+    pub(super) at: Timestamp,
+    pub(super) value: f64,
+    pub(super) reaches: f64,
+    pub(super) when: [Timestamp; 3],
+}
+
+impl Fan {
+    /// The end of a line of it that goes no further than `to`.
+    fn end(&self, when: Timestamp, to: Timestamp) -> (Timestamp, f64) {
+        if when <= to {
+            return (when, self.reaches);
+        }
+        let share =
+            to.duration_since(self.at).as_secs_f64() / when.duration_since(self.at).as_secs_f64();
+        let value = self.value + (self.reaches - self.value) * share.clamp(0.0, 1.0);
+        (to, value)
+    }
+
+    fn draw(&self, axes: &Axes, to: Timestamp) -> Markup {
+        let [earliest, likely, latest] = self.when.map(|when| self.end(when, to));
+        let from = (self.at, self.value);
+        // Where only the earliest is in sight, its corner lies between.
+        let corner = (earliest.0 < to && latest.0 == to).then_some((to, self.reaches));
+        let area = [from, earliest].into_iter().chain(corner).chain([latest]);
         html! {
-            svg.plot viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.label) {
-                @if let Some((from, to, name)) = self.stretch {
-                    @let (left, right) = (x(from), x(to));
-                    rect.stretch x=(n(left)) y=(TOP) width=(n((right - left).max(2.0))) height=(HEIGHT - TOP - BOTTOM) { title { (name) } }
-                    text.middle x=(n(((left + right) / 2.0).clamp(LEFT + 30.0, WIDTH - RIGHT - 30.0))) y=(HEIGHT - BOTTOM - 8.0) { (name) }
-                }
-                @for level in levels {
-                    line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(n(y(level))) y2=(n(y(level))) {}
-                    text.end x=(LEFT - 8.0) y=(n(y(level) + 4.0)) { ((self.shown)(level)) }
-                }
-                @for (index, at) in moments.iter().enumerate() {
-                    text class=[(index == 4).then_some("end").or((index > 0).then_some("middle"))]
-                        x=(n(x(*at))) y=(HEIGHT - 8.0) { (moment(*at, span, index == 4)) }
-                }
-                @for (at, title) in self.marks {
-                    @if *at >= self.from && *at <= self.to {
-                        g.mark {
-                            title { (title) }
-                            line x1=(n(x(*at))) x2=(n(x(*at))) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
-                            text.middle x=(n(x(*at))) y=(TOP - 2.0) { "▼" }
-                        }
-                    }
-                }
-                @for (value, name) in self.thresholds {
-                    @if *value <= top {
-                        line.threshold x1=(LEFT) x2=(WIDTH - RIGHT) y1=(n(y(*value))) y2=(n(y(*value))) {}
-                        text.over x=(LEFT + 6.0) y=(n(y(*value) - 4.0)) { (name) ", " ((self.shown)(*value)) }
-                    }
-                }
-                @for (index, line) in self.lines.iter().enumerate() {
-                    @for stretch in line.points.split(|(_, value)| value.is_none()) {
-                        @if !stretch.is_empty() {
-                            polyline class={ "curve line" (index) } points=(points(stretch, &x, &y)) { title { (line.name) } }
-                        }
-                    }
-                }
-                @for (index, line) in self.lines.iter().enumerate() {
-                    @let left = LEFT + 150.0 * f64::from(u32::try_from(index).unwrap_or(0));
-                    line class={ "curve line" (index) } x1=(left) x2=(left + 22.0) y1="8" y2="8" {}
-                    text x=(left + 28.0) y="12" { (line.name) }
-                }
-            }
+            polygon.stretch points=(axes.points(area)) { title { "forecast, with its interval" } }
+            polyline.curve.line2 points=(axes.points([from, likely].into_iter())) { title { "forecast" } }
         }
     }
 }
 
-fn points(
-    stretch: &[(Timestamp, Option<f64>)],
-    x: &impl Fn(Timestamp) -> f64,
-    y: &impl Fn(f64) -> f64,
-) -> String {
-    let place = |(at, value): &(Timestamp, Option<f64>)| {
-        format!("{},{}", n(x(*at)), n(y(value.unwrap_or_default())))
-    };
-    stretch.iter().map(place).collect::<Vec<_>>().join(" ")
+impl Chart<'_> {
+    pub(super) fn draw(&self) -> Markup {
+        let values = self.lines.iter().flat_map(|line| &line.points);
+        let largest = values.filter_map(|(_, value)| *value).fold(0.0, f64::max);
+        let reached = self.fan.as_ref().map(|fan| fan.end(fan.when[0], self.to).1);
+        let axes = Axes::new(
+            (self.from, self.to),
+            TOP,
+            reached.map_or(largest, |reached| largest.max(reached)),
+            self.thresholds.iter().map(|(value, _)| *value),
+        );
+        let names = self.lines.iter().map(|line| line.name);
+        let names = names.chain(self.fan.is_some().then_some("forecast"));
+        html! {
+            svg.plot viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.label) {
+                @if let Some((from, to, name)) = self.stretch {
+                    @let (left, right) = (axes.x(from), axes.x(to));
+                    rect.stretch x=(n(left)) y=(TOP) width=(n((right - left).max(2.0))) height=(HEIGHT - TOP - BOTTOM) { title { (name) } }
+                    text.middle x=(n(((left + right) / 2.0).clamp(LEFT + 30.0, WIDTH - RIGHT - 30.0))) y=(HEIGHT - BOTTOM - 8.0) { (name) }
+                }
+                (axes.grid(step(axes.top(), self.binary), self.shown))
+                (axes.marks(self.marks))
+                (axes.thresholds(self.thresholds.iter().copied(), self.shown))
+                @if let Some(fan) = &self.fan { (fan.draw(&axes, self.to)) }
+                @for (index, line) in self.lines.iter().enumerate() {
+                    @for stretch in line.points.split(|(_, value)| value.is_none()) {
+                        @if !stretch.is_empty() {
+                            @let points = stretch.iter().map(|(at, value)| (*at, value.unwrap_or_default()));
+                            polyline class={ "curve line" (index) } points=(axes.points(points)) { title { (line.name) } }
+                        }
+                    }
+                }
+                @for (index, name) in names.enumerate() {
+                    @let left = LEFT + 150.0 * f64::from(u32::try_from(index).unwrap_or(0));
+                    line class={ "curve line" (index) } x1=(left) x2=(left + 22.0) y1="8" y2="8" {}
+                    text x=(left + 28.0) y="12" { (name) }
+                }
+            }
+        }
+    }
 }
 
 /// The step of an axis that goes up to `top`, in at most five.
@@ -143,21 +133,6 @@ fn step(top: f64, binary: bool) -> f64 {
         }
         decade *= 10.0;
     }
-}
-
-fn n(value: f64) -> String {
-    format!("{value:.1}")
-}
-
-/// The last one names the zone for all.
-fn moment(at: Timestamp, span: f64, last: bool) -> String {
-    let at = at.to_zoned(TimeZone::UTC);
-    let form = match (span > 36.0 * 3600.0, last) {
-        (true, _) => "%-d %b",
-        (false, false) => "%H:%M",
-        (false, true) => "%H:%M UTC",
-    };
-    at.strftime(form).to_string()
 }
 
 #[cfg(test)]
@@ -190,6 +165,7 @@ mod tests {
             lines: &[line],
             thresholds: &[(2.5, "near"), (100.0, "far")],
             stretch: None,
+            fan: None,
             marks: &[],
             from: at(0),
             to: at(10),
@@ -202,5 +178,20 @@ mod tests {
             drawn.contains("near, 2.5") && !drawn.contains("far"),
             "{drawn}"
         );
+    }
+
+    #[test]
+    fn a_forecast_that_leaves_the_chart_is_cut_at_its_edge() {
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        let fan = Fan {
+            at: at(100),
+            value: 50.0,
+            reaches: 100.0,
+            when: [at(150), at(200), at(300)],
+        };
+        assert_eq!(fan.end(at(150), at(200)), (at(150), 100.0));
+        assert_eq!(fan.end(at(300), at(200)), (at(200), 75.0));
+        let (end, value) = fan.end(Timestamp::MAX, at(200));
+        assert!(end == at(200) && (50.0..50.1).contains(&value), "{value}");
     }
 }

@@ -121,7 +121,7 @@ pub(super) async fn one(desk: Desk, Path(id): Path<String>) -> Response {
 }
 
 const WIDTH: f64 = 720.0;
-const LEFT: f64 = 150.0;
+const LEFT: f64 = 175.0;
 const ROW: f64 = 26.0;
 
 /// The incident on a line of time: how long it was open, when actions were asked for and

@@ -1,12 +1,12 @@
 //! What fills up, and when it runs out.
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::forecast::{Forecast, Grows};
-use evenkeel_core::observation::Level;
+use evenkeel_core::forecast::{Exhausts, Forecast, Grows};
+use evenkeel_core::observation::{Level, Resource};
 use evenkeel_core::subject::Subject;
 use maud::{Markup, html};
 
-use super::chart::{Chart, Line};
+use super::chart::{Chart, Fan, Line};
 use super::gate::Desk;
 use super::more;
 use crate::report::edge::{FillReport, fill};
@@ -39,11 +39,10 @@ pub(super) async fn page(desk: Desk) -> Markup {
         .collect();
     let title = match (ending.first(), levels.is_empty()) {
         (Some((report, first)), _) => format!(
-            "{} runs out of {} between {} and {}",
+            "{} runs out of {} {}",
             named(&report.of),
-            amounts::name(&first.resource),
-            until(first.exhausts.earliest, desk.now),
-            until(first.exhausts.latest, desk.now)
+            what_ends(&first.resource),
+            when(&first.exhausts, desk.now)
         ),
         (None, true) => "Nothing that fills up has been seen yet".to_owned(),
         (None, false) => "Nothing is running out".to_owned(),
@@ -89,11 +88,39 @@ fn named(subject: &Subject) -> String {
     }
 }
 
-/// The end of time is no time.
-fn until(at: Timestamp, now: Timestamp) -> String {
-    match at == Timestamp::MAX {
-        true => "no end in sight".into(),
-        false => clock::minute(at, now),
+/// What there is no more of then.
+fn what_ends(resource: &Resource) -> String {
+    match resource {
+        Resource::DiskBytes => "disk space".into(),
+        Resource::Inodes => "room for files".into(),
+        Resource::Sequence(name) => format!("numbers of sequence {name}"),
+        Resource::TransactionAge => "transaction ids".into(),
+        other => amounts::name(other),
+    }
+}
+
+/// `about 14:10 UTC (13:40–15:05)`.
+fn when(exhausts: &Exhausts, now: Timestamp) -> String {
+    let short = |at| {
+        let text = clock::minute(at, now);
+        text.trim_end_matches(" UTC").to_owned()
+    };
+    let likely = clock::minute(exhausts.likely, now);
+    // The end of time is no time.
+    match [exhausts.likely, exhausts.latest].map(|at| at == Timestamp::MAX) {
+        [true, _] => format!(
+            "some day, not before {}",
+            clock::minute(exhausts.earliest, now)
+        ),
+        [_, true] => format!("about {likely} (not before {})", short(exhausts.earliest)),
+        _ => {
+            let (earliest, latest) = (short(exhausts.earliest), short(exhausts.latest));
+            let dash = match earliest.contains(' ') || latest.contains(' ') {
+                true => " – ",
+                false => "–",
+            };
+            format!("about {likely} ({earliest}{dash}{latest})")
+        }
     }
 }
 
@@ -105,10 +132,10 @@ fn card(desk: &Desk, report: &FillReport, forecast: &Forecast) -> Markup {
                 " grows by " (amount(forecast.per_hour)) " an hour"
                 @if let Some(each) = forecast.per_1000_requests { ", " (amount(each)) " in a thousand requests" }
                 "." }
-            p { "Most likely it runs out at " (until(forecast.exhausts.likely, desk.now))
-                ", hardly before " (until(forecast.exhausts.earliest, desk.now)) "."
+            p { "Runs out " strong { (when(&forecast.exhausts, desk.now)) } "."
                 @if forecast.grows == Grows::ByRequests { " A busy day shortens that." } }
             (plot(desk, report, forecast))
+            p.dim { "▼ now" @if report.started_at.is_some() { ", and when it was started" } ". The shaded stretch is when it runs out." }
             dl.facts {
                 div { dt { "after the last collection" } dd { (amount(forecast.used)) " of " (amount(forecast.limit)) } }
                 div { dt { "grows since" } dd { (clock::ago(forecast.grows_since, desk.now)) } }
@@ -136,24 +163,20 @@ fn plot(desk: &Desk, report: &FillReport, forecast: &Forecast) -> Markup {
     let back = desk.now.duration_since(first.at).as_secs_f64().max(60.0);
     let furthest =
         desk.now + jiff::SignedDuration::try_from_secs_f64(back * AHEAD).unwrap_or_default();
-    let ends = forecast.exhausts.latest.min(furthest).max(desk.now);
     let exhausts = &forecast.exhausts;
+    let ends = exhausts.latest.min(furthest).max(desk.now);
     let is_in_sight = exhausts.earliest < ends;
-    // From where it stands to the limit, at the slope it has.
-    let likely = exhausts.likely.min(Timestamp::MAX);
-    let mut lines = vec![
+    let lines = [
         line("lowest", |point| point.low),
         line("highest", |point| point.high),
     ];
-    if likely <= ends {
-        lines.push(Line {
-            name: "forecast",
-            points: vec![
-                (forecast.reckoned_at, Some(forecast.used as f64)),
-                (likely, Some(forecast.limit as f64)),
-            ],
-        });
-    }
+    // From where it stands to the limit.
+    let fan = Fan {
+        at: forecast.reckoned_at,
+        value: forecast.used as f64,
+        reaches: forecast.limit as f64,
+        when: [exhausts.earliest, exhausts.likely, exhausts.latest],
+    };
     let marks: Vec<_> = report
         .started_at
         .into_iter()
@@ -179,6 +202,7 @@ fn plot(desk: &Desk, report: &FillReport, forecast: &Forecast) -> Markup {
         lines: &lines,
         thresholds: &[(forecast.limit as f64, "limit")],
         stretch: is_in_sight.then_some((exhausts.earliest, exhausts.latest.min(ends), "runs out")),
+        fan: Some(fan),
         marks: &marks,
         from: first.at,
         to: ends,
@@ -186,4 +210,37 @@ fn plot(desk: &Desk, report: &FillReport, forecast: &Forecast) -> Markup {
         binary: amounts::is_bytes(&forecast.resource),
     }
     .draw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_with_its_interval_as_far_as_there_is_one() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let now = at("2026-11-18T09:00:00Z");
+        let exhausts = Exhausts {
+            earliest: at("2026-11-18T13:40:00Z"),
+            likely: at("2026-11-18T14:10:00Z"),
+            latest: at("2026-11-19T15:05:00Z"),
+        };
+        let said = when(&exhausts, now);
+        assert_eq!(said, "about 14:10 UTC (13:40 – 19 Nov 15:05)");
+        let short = Exhausts {
+            latest: at("2026-11-18T15:05:00Z"),
+            ..exhausts
+        };
+        assert_eq!(when(&short, now), "about 14:10 UTC (13:40–15:05)");
+        let open = Exhausts {
+            latest: Timestamp::MAX,
+            ..exhausts
+        };
+        assert_eq!(when(&open, now), "about 14:10 UTC (not before 13:40)");
+        let far = Exhausts {
+            likely: Timestamp::MAX,
+            ..open
+        };
+        assert_eq!(when(&far, now), "some day, not before 13:40 UTC");
+    }
 }

@@ -4,16 +4,12 @@
 use std::time::Duration;
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::time;
-use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 200.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 12.0;
+use super::axes::{Axes, HEIGHT, WIDTH, n};
+
+/// Room for the heads of marks.
 const TOP: f64 = 14.0;
-const BOTTOM: f64 = 26.0;
 
 /// How a point is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,68 +70,39 @@ pub(super) fn shown(seconds: f64) -> String {
 impl Plot<'_> {
     pub(super) fn draw(&self) -> Markup {
         let largest = self.dots.iter().map(|dot| dot.value.as_secs_f64());
-        let largest = largest.fold(0.001, f64::max);
-        // A threshold far above everything would press what there is to the ground.
-        let near = |value: &f64| *value <= largest * 4.0;
-        let thresholds = self.thresholds.iter().map(|(value, _)| value.as_secs_f64());
-        let top = thresholds.filter(near).fold(largest, f64::max) * 1.08;
+        let thresholds = || {
+            let all = self.thresholds.iter();
+            all.map(|(value, name)| (value.as_secs_f64(), *name))
+        };
+        let axes = Axes::new(
+            (self.from, self.to),
+            TOP,
+            largest.fold(0.001, f64::max),
+            thresholds().map(|(value, _)| value),
+        );
+        let top = axes.top();
         let step = STEPS.iter().copied().find(|step| top / step <= 5.0);
         let step = step.unwrap_or(top / 4.0);
-        let span = self.to.duration_since(self.from).as_secs_f64().max(1.0);
-        let x = |at: Timestamp| {
-            let share = at.duration_since(self.from).as_secs_f64() / span;
-            LEFT + share.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
+        // What is in a picture is not read out; links are.
+        let role = match self.dots.iter().any(|dot| !dot.link.is_empty()) {
+            true => "group",
+            false => "img",
         };
-        let y = |value: f64| HEIGHT - BOTTOM - (value / top).min(1.0) * (HEIGHT - TOP - BOTTOM);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "at most six"
-        )]
-        let levels = (0..=(top / step).min(6.0) as u32).map(|n| f64::from(n) * step);
-        let moments: Vec<Timestamp> = (0..=4)
-            .map(|n| {
-                time::after(
-                    self.from,
-                    Duration::from_secs_f64(span * f64::from(n) / 4.0),
-                )
-            })
-            .collect();
-        let days = span > 36.0 * 3600.0;
         html! {
-            svg.plot viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.label) {
-                @for level in levels {
-                    line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(n(y(level))) y2=(n(y(level))) {}
-                    text.end x=(LEFT - 8.0) y=(n(y(level) + 4.0)) { (shown(level)) }
-                }
-                @for (index, at) in moments.iter().enumerate() {
-                    text class=[(index == 4).then_some("end").or((index > 0).then_some("middle"))]
-                        x=(n(x(*at))) y=(HEIGHT - 8.0) { (moment(*at, days, index == 4)) }
-                }
-                @for (at, title) in self.marks {
-                    @if *at >= self.from && *at <= self.to {
-                        g.mark {
-                            title { (title) }
-                            line x1=(n(x(*at))) x2=(n(x(*at))) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
-                            text.middle x=(n(x(*at))) y="10" { "▼" }
-                        }
-                    }
-                }
-                @for (value, name) in self.thresholds {
-                    @if value.as_secs_f64() <= top {
-                        line.threshold x1=(LEFT) x2=(WIDTH - RIGHT) y1=(n(y(value.as_secs_f64()))) y2=(n(y(value.as_secs_f64()))) {}
-                        text.over x=(LEFT + 6.0) y=(n(y(value.as_secs_f64()) - 4.0)) { (name) ", " (shown(value.as_secs_f64())) }
-                    }
-                }
+            svg.plot viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role=(role) aria-label=(self.label) {
+                (axes.grid(step, shown))
+                (axes.marks(self.marks))
+                (axes.thresholds(thresholds(), shown))
                 @if self.joined {
                     @for stretch in self.dots.split(|dot| dot.look != Look::Good) {
                         @if stretch.len() > 1 {
-                            polyline.curve points=(line_of(stretch, &x, &y)) {}
+                            @let points = stretch.iter().map(|dot| (dot.at, dot.value.as_secs_f64()));
+                            polyline.curve points=(axes.points(points)) {}
                         }
                     }
                 }
                 @for dot in self.dots {
-                    @let (cx, cy) = (x(dot.at), y(dot.value.as_secs_f64()));
+                    @let (cx, cy) = (axes.x(dot.at), axes.y(dot.value.as_secs_f64()));
                     @if dot.link.is_empty() { (self.dot(dot, cx, cy)) }
                     @else { a href=(dot.link) aria-label=(dot.title) { (self.dot(dot, cx, cy)) } }
                 }
@@ -157,27 +124,6 @@ impl Plot<'_> {
             }
         }
     }
-}
-
-fn line_of(dots: &[Dot], x: &impl Fn(Timestamp) -> f64, y: &impl Fn(f64) -> f64) -> String {
-    let place = |dot: &Dot| format!("{},{}", n(x(dot.at)), n(y(dot.value.as_secs_f64())));
-    dots.iter().map(place).collect::<Vec<_>>().join(" ")
-}
-
-/// A number with as many digits as a screen has use for.
-fn n(value: f64) -> String {
-    format!("{value:.1}")
-}
-
-/// The last one names the zone for all.
-fn moment(at: Timestamp, days: bool, last: bool) -> String {
-    let at = at.to_zoned(TimeZone::UTC);
-    let form = match (days, last) {
-        (true, _) => "%-d %b",
-        (false, false) => "%H:%M",
-        (false, true) => "%H:%M UTC",
-    };
-    at.strftime(form).to_string()
 }
 
 #[cfg(test)]

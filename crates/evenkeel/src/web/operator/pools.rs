@@ -190,6 +190,7 @@ fn instances(pool: &PoolReport) -> Markup {
                 }
             }
         }
+        @if pool.seconds > 0 { p.dim { "Requests, failures and times of the last " (pool.seconds) " s." } }
     }
 }
 
@@ -273,6 +274,7 @@ fn charts(desk: &Desk, id: &PoolId) -> Markup {
             lines,
             thresholds: &[],
             stretch: None,
+            fan: None,
             marks: &marks,
             from: first.at,
             to: desk.now,

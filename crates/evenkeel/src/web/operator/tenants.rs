@@ -38,6 +38,7 @@ pub(super) async fn page(desk: Desk) -> Markup {
                 thead { tr { th { "Tenant" } th.number { "Requests/s" } th.number { "Failed" } th.number { "Turned away" } th.number { "p99" } th { "Bound" } } }
                 tbody { @for tenant in &tenants { (row(&desk, tenant)) } }
             }
+            @if let Some(tenant) = tenants.first() { p.dim { "Of the last " (tenant.seconds) " s." } }
         }
     };
     desk.page_with("Tenants", true, body)
