@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { bytesToLoad, launch, screenshot, scrollsSideways } from './browser.mjs';
+import { barriers, bytesToLoad, launch, screenshot, scrollsSideways } from './browser.mjs';
 import { built, start } from './program.mjs';
 
 const OPERATOR_PATHS = [
@@ -205,5 +205,90 @@ test('text is readable in light and in dark', async () => {
       });
       assert.deepEqual(poor, [], `${address} ${colorScheme}`);
     }
+  }
+});
+
+test('no page shuts anybody out, as far as axe-core can tell', async () => {
+  for (const phone of [false, true]) {
+    const colorScheme = phone ? 'dark' : 'light';
+    for (const scene of Object.keys(scenes)) {
+      const page = await browser.page({ colorScheme, phone });
+      await page.goto(scenes[scene].page);
+      assert.deepEqual(await barriers(page), [], `${scene} phone: ${phone}`);
+    }
+    const outside = await browser.page({ colorScheme, phone });
+    await outside.goto(`${scenes.incident.operator}/login`);
+    assert.deepEqual(await barriers(outside), [], `login phone: ${phone}`);
+    for (const scene of ['incident', 'proposal']) {
+      const page = await loggedIn(scene, { colorScheme, phone, javaScript: true });
+      for (const path of OPERATOR_PATHS) {
+        await page.goto(scenes[scene].operator + path);
+        assert.deepEqual(await barriers(page), [], `${scene} ${path} phone: ${phone}`);
+      }
+    }
+  }
+});
+
+test('where rows stand one below the other, each cell says its column', async () => {
+  const page = await loggedIn('incident', { phone: true });
+  for (const path of OPERATOR_PATHS) {
+    await page.goto(scenes.incident.operator + path);
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll('table:not(.calendar)')].flatMap((table) => {
+        const columns = [...table.querySelectorAll('thead th')].map((head) => head.textContent.trim());
+        return [...table.querySelectorAll('tbody tr')].flatMap((row) =>
+          [...row.querySelectorAll(':scope > td')].filter((cell, position) => {
+            const column = columns[position] ?? '';
+            const shown = getComputedStyle(cell, '::before').content;
+            const seen = getComputedStyle(cell).display !== 'none';
+            return seen && column !== '' && shown !== `"${column}: "`;
+          }).map((cell) => cell.outerHTML),
+        );
+      }),
+    );
+    assert.deepEqual(nameless, [], path);
+  }
+});
+
+test('a forecast is a plot with its limit, its interval and when it runs out', async () => {
+  for (const phone of [false, true]) {
+    const page = await loggedIn('incident', { phone });
+    await page.goto(`${scenes.incident.operator}/leaks`);
+    const when = /about .*\d\d:\d\d UTC \(.*\d\d:\d\d ?– ?.*\d\d:\d\d\)/;
+    assert.match(await page.locator('h1').innerText(), when);
+    const card = page.locator('.card').first();
+    assert.match(await card.innerText(), when);
+    const plot = card.locator('svg.plot');
+    assert.match(await plot.innerHTML(), /limit, 512 MiB/);
+    const limit = await plot.locator('.threshold').boundingBox();
+    const forecast = await plot.locator('polyline.line2').boundingBox();
+    const interval = await plot.locator('polygon').boundingBox();
+    const screen = await plot.boundingBox();
+    assert.ok(Math.abs(forecast.y - limit.y) < 4, 'the forecast ends at the limit');
+    assert.ok(interval.x + interval.width >= forecast.x + forecast.width, 'the interval reaches on');
+    assert.ok(interval.x + interval.width <= screen.x + screen.width, 'within the plot');
+  }
+});
+
+test('every button and field of the edge is reached with the keyboard', async () => {
+  const page = await loggedIn('incident');
+  for (const path of ['/pools', '/pools/web', '/tenants']) {
+    await page.goto(scenes.incident.operator + path);
+    const wanted = await page.evaluate(() => {
+      const all = [...document.querySelectorAll('main button, main input:not([type=hidden]), main select, main summary')];
+      const seen = all.filter((one) => one.getClientRects().length > 0);
+      seen.forEach((one, number) => { one.dataset.number = number; });
+      return seen.length;
+    });
+    assert.ok(wanted > 3, path);
+    const reached = new Set();
+    for (let presses = 0; presses < wanted + 60 && reached.size < wanted; presses += 1) {
+      await page.keyboard.press('Tab');
+      const number = await page.evaluate(() => document.activeElement.dataset.number ?? null);
+      if (number !== null) {
+        reached.add(number);
+      }
+    }
+    assert.equal(reached.size, wanted, path);
   }
 });

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { bytesToLoad, findChromium, launch, screenshot, scrollsSideways } from './browser.mjs';
+import { barriers, bytesToLoad, findChromium, launch, screenshot, scrollsSideways } from './browser.mjs';
 import { start } from './program.mjs';
 
 const PAGE = `<!doctype html>
@@ -72,6 +72,16 @@ test('a phone is narrow, and a page too wide for it is noticed', async () => {
   assert.equal(await scrollsSideways(phone), false);
   await phone.goto(`${address}/wide`);
   assert.equal(await scrollsSideways(phone), true);
+});
+
+test('what shuts people out is found, and only that', async () => {
+  const page = await browser.page();
+  await page.goto(address);
+  assert.deepEqual(await barriers(page), []);
+  await page.evaluate(() => { document.body.append(document.createElement('button')); });
+  const [found, ...others] = await barriers(page);
+  assert.match(found, /^button-name: button: /);
+  assert.deepEqual(others, []);
 });
 
 test('the bytes a page costs are counted', async () => {

@@ -6,6 +6,7 @@
 //! says that nothing was done. After installing, everything is looked for again:
 //! a package that came with an older version is not taken for an answer.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -165,7 +166,7 @@ pub(crate) fn ready(workspace: &Workspace) -> Result<(), String> {
     rust_tools(workspace)?;
     packages_of(NEEDS)?;
     corpora::ready(workspace)?;
-    playwright(workspace)
+    browser_packages(workspace)
 }
 
 fn packages_of(needs: &'static [Need]) -> Result<(), String> {
@@ -292,16 +293,14 @@ fn rust_tools(workspace: &Workspace) -> Result<(), String> {
     }
 }
 
-/// Playwright's driver, in the version the lock file names; it brings no browser.
-fn playwright(workspace: &Workspace) -> Result<(), String> {
-    let wanted = lock_entry(
-        &workspace.read("tests/browser/package-lock.json")?,
-        "packages",
-    )?;
+/// The browser tests' packages, in the versions the lock file names: Playwright's driver,
+/// which brings no browser, and axe-core.
+fn browser_packages(workspace: &Workspace) -> Result<(), String> {
+    let wanted = locked(&workspace.read("tests/browser/package-lock.json")?)?;
     let installed = workspace
         .read("tests/browser/node_modules/.package-lock.json")
         .ok()
-        .and_then(|text| lock_entry(&text, "packages").ok());
+        .and_then(|text| locked(&text).ok());
     if installed == Some(wanted) {
         return Ok(());
     }
@@ -311,18 +310,27 @@ fn playwright(workspace: &Workspace) -> Result<(), String> {
     if run::shown(&mut npm, Duration::from_secs(600))? {
         return Ok(());
     }
-    Err("npm could not fetch playwright-core. Type: (cd tests/browser && npm ci)".to_owned())
+    Err(
+        "npm could not fetch the browser tests' packages. Type: (cd tests/browser && npm ci)"
+            .to_owned(),
+    )
 }
 
-/// The version of playwright-core in a lock file, npm's own record of what it
-/// installed included.
-fn lock_entry(text: &str, packages: &str) -> Result<String, String> {
+/// The packages in a lock file, with their versions; npm's own record of what it installed
+/// is one, too.
+fn locked(text: &str) -> Result<BTreeMap<String, String>, String> {
     let lock: serde_json::Value =
         serde_json::from_str(text).map_err(|e| format!("tests/browser/package-lock.json: {e}"))?;
-    lock[packages]["node_modules/playwright-core"]["version"]
-        .as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| "tests/browser/package-lock.json does not name playwright-core".to_owned())
+    let packages = lock["packages"].as_object().into_iter().flatten();
+    let named = packages.filter_map(|(path, package)| {
+        let name = path.strip_prefix("node_modules/")?;
+        Some((name.to_owned(), package["version"].as_str()?.to_owned()))
+    });
+    let named: BTreeMap<_, _> = named.collect();
+    if named.is_empty() {
+        return Err("tests/browser/package-lock.json names no package".to_owned());
+    }
+    Ok(named)
 }
 
 #[cfg(test)]
@@ -330,11 +338,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_file_names_one_version() {
-        let lock =
-            r#"{"packages": {"": {}, "node_modules/playwright-core": {"version": "1.61.1"}}}"#;
-        assert_eq!(lock_entry(lock, "packages"), Ok("1.61.1".to_owned()));
-        assert!(lock_entry("{}", "packages").is_err());
+    fn a_lock_file_names_every_package_with_its_version() {
+        let lock = r#"{"packages": {"": {}, "node_modules/axe-core": {"version": "4.14.1"},
+            "node_modules/playwright-core": {"version": "1.61.1"}}}"#;
+        let named = locked(lock).unwrap();
+        let named: Vec<_> = named
+            .iter()
+            .map(|(name, of)| (&name[..], &of[..]))
+            .collect();
+        assert_eq!(
+            named,
+            [("axe-core", "4.14.1"), ("playwright-core", "1.61.1")]
+        );
+        assert!(locked("{}").is_err());
     }
 
     #[test]
