@@ -64,9 +64,14 @@ pub(super) struct Demand {
 }
 
 impl Demand {
-    pub(super) fn now(&self, now: u64) -> f64 {
-        let passed = now.saturating_sub(self.at) as f64;
-        self.places * (-passed / AVERAGED_OVER).exp()
+    fn now(&self, now: u64) -> f64 {
+        let passed = now.saturating_sub(self.at) as f64 / AVERAGED_OVER;
+        // Between two requests mostly: the same but for half a percent, and quicker.
+        let left = match passed < 0.01 {
+            true => 1.0 - passed,
+            false => (-passed).exp(),
+        };
+        self.places * left
     }
 
     fn add(&mut self, now: u64, held: u64) {
@@ -182,6 +187,82 @@ impl Headroom {
             0.0 => self.median = held,
             median if held > median => self.median *= STEP,
             _ => self.median /= STEP,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    /// Requests of 10 ms that take so many places on average, for a minute; when it is over.
+    fn quick(headroom: &mut Headroom, lane: usize, places: u64, own: &mut Demand) -> u64 {
+        let (per_s, takes) = (places * 100, 10_000);
+        for request in 0..per_s * 60 {
+            let now = request * SECOND / per_s;
+            let id = headroom.take(now, 0);
+            headroom.leave(now + takes, id, lane, own);
+        }
+        60 * SECOND
+    }
+
+    fn room(headroom: &Headroom, now: u64, lane: usize, own: [&Demand; 3]) -> u32 {
+        headroom.room(now, 16, lane, own)
+    }
+
+    #[test]
+    fn others_are_left_what_they_need_and_at_most_half() {
+        let nothing = Demand::default();
+        let own = [&nothing, &nothing, &nothing];
+        for (places, free) in [(1, 5), (2, 8), (10, 8)] {
+            let mut headroom = Headroom::new();
+            let now = quick(&mut headroom, 1, places, &mut Demand::default());
+            assert_eq!(16 - room(&headroom, now, 1, own), free, "{places}");
+            // Less and less for those who no longer come, in the end nothing.
+            assert_eq!(16 - room(&headroom, now + 100 * SECOND, 1, own), 0);
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_free_for_oneself_nor_for_what_matters_less() {
+        let nothing = Demand::default();
+        let (mut headroom, mut own) = (Headroom::new(), Demand::default());
+        let now = quick(&mut headroom, 1, 3, &mut own);
+        assert_eq!(room(&headroom, now, 1, [&nothing, &own, &nothing]), 16);
+        assert_eq!(room(&headroom, now, 2, [&nothing; 3]), 16);
+        assert_eq!(room(&headroom, now, 0, [&nothing; 3]), 8);
+    }
+
+    #[test]
+    fn a_place_is_slow_once_it_is_held_for_much_longer_than_usual() {
+        let (mut headroom, mut own) = (Headroom::new(), Demand::default());
+        let now = quick(&mut headroom, 1, 1, &mut own);
+        let places = [1, 2, 3].map(|flow| headroom.take(now + u64::from(flow), flow));
+        let mut turned = |now| {
+            let turned = std::iter::from_fn(|| headroom.turned_slow(now));
+            turned.collect::<Vec<_>>()
+        };
+        assert_eq!(turned(now + 60_000), []);
+        assert_eq!(turned(now + 110_000), [1, 2, 3]);
+        assert_eq!(turned(now + 120_000), []);
+        assert_eq!(headroom.slow(), 3);
+        let before = own.now(now + 130_000);
+        assert!(headroom.leave(now + 130_000, places[1], 1, &mut own));
+        assert_eq!(headroom.slow(), 2);
+        // It was no quick request's time.
+        assert!(own.now(now + 130_000) <= before);
+    }
+
+    #[test]
+    fn where_everything_is_slow_nothing_is() {
+        let (mut headroom, mut own) = (Headroom::new(), Demand::default());
+        for request in 0..1000 {
+            let now = request * SECOND;
+            let id = headroom.take(now, 1);
+            assert_eq!(headroom.turned_slow(now + 2 * SECOND), None, "{request}");
+            assert!(!headroom.leave(now + 2 * SECOND, id, 1, &mut own));
         }
     }
 }
