@@ -1,10 +1,10 @@
 //! A client's HTTP/2 connection, by hyper: each stream is a request like any other.
 //!
 //! Bounds are those of the HTTP/1.1 side where they have a counterpart: streams at once,
-//! bytes of a head, idle time between two pieces of a body. Streams that are reset at once
+//! bytes of a head, idle time between two pieces of a body. A connection on which nothing is
+//! under way is asked to go after `keep_alive`, and closed `head_timeout` later. Streams that are reset at once
 //! in great numbers end the connection (CVE-2023-44487), which the library sees to.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -52,6 +52,17 @@ impl<F: Future + 'static> Executor<F> for Here {
     }
 }
 
+/// Held by every request of a connection until its answer has been given whole.
+#[derive(Debug, Clone, Default)]
+struct Open(Rc<()>);
+
+impl Open {
+    /// Whether nobody else holds it.
+    fn is_alone(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
+    }
+}
+
 /// Serves a connection to its end.
 pub(crate) async fn serve<Io>(shared: Rc<Shared>, io: Io, peer: Peer)
 where
@@ -59,15 +70,10 @@ where
 {
     let bounds = &shared.settings.bounds;
     let alarm = shared.clock.alarm();
-    let open = Rc::new(RefCell::new(0usize));
+    let open = Open::default();
     let service = service_fn(|request| {
-        let (shared, open) = (shared.clone(), open.clone());
-        *open.borrow_mut() += 1;
-        async move {
-            let answered = answer(&shared, request, &peer).await;
-            *open.borrow_mut() -= 1;
-            Ok::<_, Infallible>(answered)
-        }
+        let (shared, held) = (shared.clone(), open.clone());
+        async move { Ok::<_, Infallible>(answer(&shared, request, &peer, held).await) }
     });
     let mut builder = http2::Builder::new(Here);
     builder
@@ -85,20 +91,32 @@ where
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
             return Poll::Ready(ended);
         }
-        let is_idle = *open.borrow() == 0;
+        let is_idle = open.is_alone();
         if is_idle != was_idle {
             was_idle = is_idle;
             match is_idle {
+                true if is_leaving => alarm.set_in(bounds.head_timeout),
                 true => alarm.set_in(bounds.keep_alive),
                 false => alarm.lift(),
             }
         }
         let is_due = alarm.poll_due(cx).is_ready();
+        if is_leaving && is_due {
+            // Nothing is under way, and it does not go: whoever sent half of a preface, or of
+            // a head, would have the connection for ever.
+            return Poll::Ready(Ok(()));
+        }
         if !is_leaving && (is_due || shared.is_stopping.get()) {
             is_leaving = true;
             alarm.lift();
+            if is_idle {
+                alarm.set_in(bounds.head_timeout);
+            }
             connection.as_mut().graceful_shutdown();
-            return connection.as_mut().poll(cx);
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended);
+            }
+            return alarm.poll_due(cx).map(Ok);
         }
         Poll::Pending
     });
@@ -112,23 +130,33 @@ async fn answer(
     shared: &Rc<Shared>,
     request: http::Request<Incoming>,
     peer: &Peer,
+    held: Open,
 ) -> Response<H2Body> {
     let alarm = shared.clock.alarm();
     let (parts, body) = request.into_parts();
     let mut headers = parts.headers;
-    let host = match parts.uri.authority() {
-        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
-        None => headers.get(HOST).cloned(),
+    let authority = parts.uri.authority();
+    let authority = authority.map(|authority| HeaderValue::from_str(authority.as_str()));
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = match (authority, hosts.next(), hosts.next()) {
+        (Some(Ok(authority)), None, None) => Some(authority),
+        (None, Some(host), None) => Some(host.clone()),
+        // Said twice, it has to be the same (RFC 9113, 8.3.1).
+        (Some(Ok(authority)), Some(host), None) => {
+            let is_same = host.as_bytes().eq_ignore_ascii_case(authority.as_bytes());
+            is_same.then_some(authority)
+        }
+        _ => None,
     };
     let host = host.filter(|host| is_host(host.as_bytes()) && !host.as_bytes().contains(&b'@'));
     let target = parts.uri.path_and_query().cloned();
     let Some(host) = host else {
         shared.count_refused();
-        return respond(pages::plain(StatusCode::BAD_REQUEST), alarm);
+        return respond(pages::plain(StatusCode::BAD_REQUEST), alarm, held);
     };
     if parts.method == http::Method::CONNECT {
         shared.count_refused();
-        return respond(pages::plain(StatusCode::METHOD_NOT_ALLOWED), alarm);
+        return respond(pages::plain(StatusCode::METHOD_NOT_ALLOWED), alarm, held);
     }
     headers.insert(HOST, host.clone());
     one_cookie(&mut headers);
@@ -159,7 +187,7 @@ async fn answer(
         alarm: &alarm,
     };
     let answer = proxy::answer(shared, request, asker, |_| {}).await;
-    respond(answer, alarm)
+    respond(answer, alarm, held)
 }
 
 /// Cookies may come in pieces in HTTP/2 and in one piece only before (RFC 9113, 8.2.3).
@@ -178,11 +206,12 @@ fn one_cookie(headers: &mut http::HeaderMap) {
     }
 }
 
-fn respond(answer: Answer, alarm: Alarm) -> Response<H2Body> {
+fn respond(answer: Answer, alarm: Alarm, held: Open) -> Response<H2Body> {
     let mut response = Response::new(H2Body {
         body: answer.body,
         alarm,
         has_moved: true,
+        _held: held,
     });
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
@@ -203,6 +232,7 @@ struct H2Body {
     body: AnswerBody,
     alarm: Alarm,
     has_moved: bool,
+    _held: Open,
 }
 
 impl Body for H2Body {

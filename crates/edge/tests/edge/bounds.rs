@@ -57,6 +57,30 @@ fn slow_clients_are_told_or_closed() {
 }
 
 #[test]
+fn whoever_only_begins_http2_is_closed() {
+    let upstream = Upstream::answering(OK);
+    let mut settings = settings(&[upstream.address]);
+    settings.bounds.head_timeout = Duration::from_millis(300);
+    settings.bounds.keep_alive = Duration::from_millis(300);
+    let edge = start(settings);
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for (name, begun) in [
+        ("half a preface", &preface[..20]),
+        ("no settings", preface),
+        ("settings alone", &*format!("{preface}\0\0\0\x04\0\0\0\0\0")),
+        (
+            "a head without end",
+            &*format!("{preface}\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\0\0\0\0\x01\0"),
+        ),
+    ] {
+        // It comes to an end, in time: the client's patience is longer than the edge's.
+        let said = exchange(&edge, begun);
+        assert!(!said.contains("HTTP/1.1 200"), "{name}: {said:?}");
+    }
+    assert!(exchange(&edge, get("/")).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
 fn too_many_connections_are_turned_away_politely() {
     let upstream = Upstream::answering(OK);
     let mut settings = settings(&[upstream.address]);

@@ -232,3 +232,39 @@ async fn a_stream_under_way_ends_before_its_connection_does() {
     assert!(sender.send_request(get()).await.is_err());
     edge.ended().await;
 }
+
+#[tokio::test]
+async fn an_answer_that_takes_longer_than_an_idle_connection_may_last_is_not_cut() {
+    let upstream = Upstream::start(|mut served| {
+        if served.request().is_some() {
+            served.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab");
+            served.wait_for_word();
+            served.write(b"cd");
+        }
+    });
+    let mut settings = settings(&[upstream.address]);
+    settings.bounds.keep_alive = std::time::Duration::from_millis(100);
+    settings.bounds.head_timeout = std::time::Duration::from_millis(100);
+    let edge = start(settings);
+    let place = edge.started().addresses[0];
+    let tcp = TcpStream::connect(place).await.unwrap();
+    let hands = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tcp));
+    let (mut sender, connection) = hands.await.unwrap();
+    let driving = tokio::spawn(connection);
+    let get = Request::get("http://a/");
+    let get = get.body(Full::<Bytes>::default()).unwrap();
+    let mut body = sender.send_request(get).await.unwrap().into_body();
+    assert_eq!(
+        body.frame().await.unwrap().unwrap().into_data().unwrap(),
+        "ab"
+    );
+    // Three connections in turn begin nothing and are closed: the time is up, and up again.
+    let passed = tokio::task::spawn_blocking(move || {
+        (0..3).for_each(|_| assert_eq!(Client::to(place).rest(), ""));
+    });
+    passed.await.unwrap();
+    upstream.say();
+    assert_eq!(body.collect().await.unwrap().to_bytes(), "cd");
+    // With it the connection is idle, and goes.
+    driving.await.unwrap().unwrap();
+}

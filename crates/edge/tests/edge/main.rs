@@ -5,6 +5,7 @@ mod bounds;
 mod control;
 mod faults;
 mod foreign;
+mod foreign_http2;
 mod http2;
 mod pages;
 mod reading;
