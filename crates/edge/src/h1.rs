@@ -29,7 +29,7 @@ use crate::proxy::{self, Answer, AnswerBody, Asker, Request, Streaming};
 use crate::shared::Shared;
 use crate::trace::Trace;
 use crate::wire::{
-    AnswerHead, BadHead, Coding, Framing, RequestHead, Wire, parse_request, put_answer_line,
+    AnswerHead, BadHead, Begun, Coding, Framing, RequestHead, Wire, parse_request, put_answer_line,
     put_field, put_headers,
 };
 
@@ -114,7 +114,7 @@ async fn next(
     is_first: bool,
 ) -> Next {
     let bounds = shared.head_bounds();
-    let (mut scanned, mut is_begun) = (0, false);
+    let (mut begun, mut is_begun) = (Begun::default(), false);
     alarm.set_in(patience);
     let next = poll_fn(|cx| {
         let wire = &mut client.borrow_mut().wire;
@@ -123,7 +123,7 @@ async fn next(
                 if is_first && wire.input.starts_with(PREFACE) {
                     return Poll::Ready(Next::Newer);
                 }
-                match parse_request(&mut wire.input, &mut scanned, bounds) {
+                match parse_request(&mut wire.input, &mut begun, bounds) {
                     Ok(Some(head)) => return Poll::Ready(Next::Request(Box::new(head))),
                     Ok(None) => {}
                     Err(bad) => return Poll::Ready(Next::Bad(bad)),

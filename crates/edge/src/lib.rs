@@ -22,6 +22,8 @@ mod checks;
 mod client;
 mod clock;
 mod forwarded;
+#[cfg(test)]
+mod fuzz;
 mod h1;
 mod h2;
 mod handover;

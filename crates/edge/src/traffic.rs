@@ -40,7 +40,7 @@ mod open;
 mod permit;
 mod plan;
 mod retry;
-mod routes;
+pub(crate) mod routes;
 mod sessions;
 mod shares;
 mod windows;

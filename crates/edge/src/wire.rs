@@ -26,8 +26,8 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 pub(crate) use body::{BadBody, Coding, Decoded, Framing};
 pub(crate) use buffers::Buffers;
 pub(crate) use head::{
-    AnswerHead, BadHead, HeadBounds, RequestHead, is_host, options, parse_answer, parse_request,
-    put_answer_line, put_field, put_headers,
+    AnswerHead, BadHead, Begun, HeadBounds, RequestHead, is_host, options, parse_answer,
+    parse_request, put_answer_line, put_field, put_headers,
 };
 pub(crate) use stream::Stream;
 

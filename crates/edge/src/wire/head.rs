@@ -75,6 +75,15 @@ pub(crate) struct HeadBounds {
     pub(crate) fields: usize,
 }
 
+/// What is known of a head that is not there whole yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Begun {
+    /// Bytes that were looked at before.
+    scanned: usize,
+    /// Empty lines that were passed over.
+    empty_lines: usize,
+}
+
 /// Where the head ends that the input begins with, blank line included; no bare LF is in it.
 /// `scanned` are bytes that were looked at before.
 fn head_end(input: &[u8], scanned: &mut usize) -> Result<Option<usize>, BadHead> {
@@ -96,18 +105,20 @@ fn head_end(input: &[u8], scanned: &mut usize) -> Result<Option<usize>, BadHead>
 /// The next request's head, once it is there whole.
 pub(crate) fn parse_request(
     input: &mut BytesMut,
-    scanned: &mut usize,
+    begun: &mut Begun,
     bounds: HeadBounds,
 ) -> Result<Option<RequestHead>, BadHead> {
-    if *scanned == 0 {
-        for _ in 0..EMPTY_LINES_MAX {
-            if !input.starts_with(b"\r\n") {
-                break;
-            }
+    if begun.scanned == 0 {
+        while begun.empty_lines < EMPTY_LINES_MAX && input.starts_with(b"\r\n") {
             input.advance(2);
+            begun.empty_lines += 1;
+        }
+        if **input == *b"\r" {
+            // It may become an empty line, too.
+            return Ok(None);
         }
     }
-    let Some(end) = head_end(input, scanned)? else {
+    let Some(end) = head_end(input, &mut begun.scanned)? else {
         if input.len() >= bounds.bytes {
             let is_one_line = memchr::memchr(b'\n', input).is_none();
             return Err(match is_one_line {
@@ -120,7 +131,7 @@ pub(crate) fn parse_request(
     if end > bounds.bytes {
         return Err(BadHead::TooLarge);
     }
-    *scanned = 0;
+    *begun = Begun::default();
     let text = input.split_to(end).freeze();
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let fields = &mut fields[..bounds.fields.min(FIELDS_MAX)];
