@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -33,6 +33,16 @@ const EXHAUSTED: Duration = Duration::from_millis(50);
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\n\
     content-length: 45\r\nretry-after: 5\r\nconnection: close\r\n\r\n\
     Too many connections. Try again in a moment.\n";
+
+/// How many of them may read it at once; whoever is beyond is closed without waiting, so that
+/// a crowd costs a kilobyte each of these and nothing else.
+const TURNED_AWAY_MAX: usize = 1000;
+
+/// How long they may take.
+const TURNED_AWAY_TIME: Duration = Duration::from_secs(1);
+
+/// What is read of each meanwhile, bytes.
+const TURNED_AWAY_READ: usize = 16 * 1024;
 
 /// A socket that clients come to.
 #[derive(Debug)]
@@ -168,9 +178,7 @@ impl Listener {
             .place(address.ip(), bounds.connections_max, of_address);
         let Some(place) = place else {
             if self.tls.is_none() {
-                // It fits into the empty buffer of a new socket; who does not read it is
-                // not told.
-                let _unread = tcp.try_write(FULL);
+                turn_away(shared, tcp);
             }
             return;
         };
@@ -199,6 +207,35 @@ impl Listener {
             }
         });
     }
+}
+
+/// Says that there is no place, and stays until it was read: a connection closed with a
+/// request unread is reset, and with that the answer is lost to some clients.
+fn turn_away(shared: &Rc<Shared>, mut tcp: TcpStream) {
+    // It fits into the empty buffer of a new socket; who does not read it is not told.
+    let _unread = tcp.try_write(FULL);
+    let connections = shared.connections.clone();
+    let reading = connections.turned_away.get();
+    if reading >= TURNED_AWAY_MAX {
+        return;
+    }
+    connections.turned_away.set(reading + 1);
+    tokio::task::spawn_local(async move {
+        let read = async {
+            let _closed = tcp.shutdown().await;
+            let (mut seen, mut piece) = (0, [0; 1024]);
+            while let Ok(read @ 1..) = tcp.read(&mut piece).await {
+                seen += read;
+                if seen > TURNED_AWAY_READ {
+                    break;
+                }
+            }
+        };
+        let _late = tokio::time::timeout(TURNED_AWAY_TIME, read).await;
+        connections
+            .turned_away
+            .set(connections.turned_away.get() - 1);
+    });
 }
 
 /// Everything before the first request.

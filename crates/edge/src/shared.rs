@@ -41,6 +41,8 @@ pub(crate) struct Connections {
     open: Cell<usize>,
     by_address: RefCell<HashMap<IpAddr, usize>>,
     refused: Cell<u32>,
+    /// Turned away, and still reading why.
+    pub(crate) turned_away: Cell<usize>,
     /// The last one has gone.
     left: Notify,
 }

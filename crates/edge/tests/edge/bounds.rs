@@ -138,3 +138,43 @@ fn pages_that_stay_open_leave_the_places_of_the_pool_free() {
     }
     (0..3).for_each(|_| upstream.say());
 }
+
+#[test]
+fn a_crowd_at_the_limit_is_told_and_those_inside_go_on() {
+    const INSIDE: usize = 20;
+    let upstream = Upstream::answering(OK);
+    let mut settings = settings(&[upstream.address]);
+    settings.bounds.connections_max = INSIDE;
+    let edge = start(settings);
+    let request = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello";
+    let mut inside: Vec<Client> = (0..INSIDE).map(|_| Client::new(&edge)).collect();
+    let mut serve_inside = || {
+        for client in &mut inside {
+            client.write(request);
+            assert!(client.answer().ends_with("ok"));
+        }
+    };
+    serve_inside();
+    // 3,000 come, 200 at a time, and ask before they read, as clients do.
+    for _ in 0..15 {
+        let mut crowd: Vec<Client> = (0..200).map(|_| Client::new(&edge)).collect();
+        for client in &mut crowd {
+            client.write(request);
+        }
+        serve_inside();
+        for client in &mut crowd {
+            let (told, is_reset) = client.rest_of_bytes();
+            let told = String::from_utf8_lossy(&told).into_owned();
+            let is_polite = told.starts_with("HTTP/1.1 503 ") && told.contains("retry-after: ");
+            assert!(is_polite && told.ends_with("moment.\n"), "{told:?}");
+            assert!(!is_reset, "the answer could have been lost");
+        }
+    }
+    serve_inside();
+    drop(inside);
+    // Their places are free again, once the edge has seen them go.
+    let until = std::time::Instant::now() + crate::world::PATIENCE;
+    while !exchange(&edge, get("/")).starts_with("HTTP/1.1 200 ") {
+        assert!(std::time::Instant::now() < until, "no place became free");
+    }
+}

@@ -103,6 +103,49 @@ fn what_was_not_sent_is_sent_elsewhere_and_what_was_is_not() {
 }
 
 #[test]
+fn a_head_that_never_ends_is_not_waited_for() {
+    // One field after the other, as fast as they are taken, and none is the last.
+    let upstream = Upstream::start(|mut served| {
+        served.request();
+        served.write(b"HTTP/1.1 200 OK\r\n");
+        served.write_until_full(b"x: y\r\n", Duration::from_secs(5));
+    });
+    let edge = edge(&upstream);
+    let got = exchange(&edge, get("/"));
+    assert!(got.starts_with("HTTP/1.1 502 "), "{got}");
+}
+
+#[test]
+fn an_instance_that_stops_in_the_middle_is_not_waited_for() {
+    let upstream = Upstream::start(|mut served| {
+        served.request();
+        served.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
+        // It stays connected and says nothing more.
+        served.exactly(1);
+    });
+    let mut settings = settings(&[upstream.address]);
+    settings.routes[0].idle_timeout = Duration::from_millis(300);
+    let edge = start(settings);
+    let got = exchange(&edge, get("/"));
+    assert!(got.contains("content-length: 10\r\n"), "{got}");
+    assert!(got.ends_with("half"), "{got}");
+}
+
+#[test]
+fn a_client_that_goes_in_the_middle_of_its_body_leaves_no_whole_request() {
+    let upstream = Upstream::answering(OK);
+    let edge = edge(&upstream);
+    let mut client = Client::new(&edge);
+    client.write("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+    upstream.wait_seen("half");
+    drop(client);
+    upstream.wait_closed();
+    let seen = upstream.seen().concat();
+    assert!(seen.ends_with("4\r\nhalf\r\n"), "{seen}");
+    assert!(exchange(&edge, get("/")).ends_with("ok"));
+}
+
+#[test]
 fn nobody_to_send_it_to_is_said() {
     let edge = start(settings(&[refusing()]));
     let got = exchange(&edge, get("/"));

@@ -173,6 +173,47 @@ async fn the_certificate_is_the_one_for_the_name_and_one_that_is_gone_is_named()
     );
 }
 
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_named_and_served() {
+    let upstream = Upstream::answering(OK);
+    let mut settings = settings(&[upstream.address]);
+    let dir = tempfile::tempdir().unwrap();
+    let good = certificate(dir.path(), "a.example");
+    let mut parameters = rcgen::CertificateParams::new(vec!["old.example".to_owned()]).unwrap();
+    parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let old = CertificateFiles {
+        certificate: dir.path().join("old.pem"),
+        key: dir.path().join("old.key"),
+    };
+    std::fs::write(
+        &old.certificate,
+        parameters.self_signed(&key).unwrap().pem(),
+    )
+    .unwrap();
+    std::fs::write(&old.key, key.serialize_pem()).unwrap();
+    let mut ended = settings.listeners[0].clone();
+    ended.tls = Some(Certificates::Files(vec![old.clone()]));
+    settings.listeners[0].tls = Some(Certificates::Files(vec![good.clone()]));
+    settings.listeners.push(ended);
+    let edge = start(settings);
+    let started = edge.started();
+    assert_eq!(started.addresses.len(), 2, "{started:?}");
+    let told = |problem: &String| problem.contains("old.pem") && problem.contains("ended at 2020");
+    assert!(started.problems.iter().any(told), "{started:?}");
+    let request = Request::get("https://a.example/")
+        .body(Full::default())
+        .unwrap();
+    let io = encrypted(started.addresses[0], "a.example", &good, b"h2")
+        .await
+        .unwrap();
+    assert_eq!(ask(io, vec![request]).await, [(200, "ok".to_owned())]);
+    // Who looks at the date refuses it; the edge does not judge for them.
+    let refused = encrypted(started.addresses[1], "old.example", &old, b"h2").await;
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains("expired"), "{refused}");
+}
+
 #[test]
 fn a_balancer_says_who_the_client_is_and_strangers_do_not() {
     let upstream = Upstream::answering(OK);
