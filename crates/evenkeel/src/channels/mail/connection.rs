@@ -193,8 +193,10 @@ impl Connector {
             None => Box::new(stream),
             Some((connector, name)) => {
                 let stream = connector.connect(name.clone(), stream).await;
-                Box::new(Private {
+                Box::new(Bounded {
                     stream: stream.map_err(|error| shown(&error.to_string()))?,
+                    // What is within cannot be more than what is read around it.
+                    left: ANSWERS_MAX,
                     peer,
                 })
             }
@@ -227,14 +229,22 @@ fn shown(text: &str) -> String {
 }
 
 /// A stream of which only so much is read: a server that talks for ever is hung up on.
-#[derive(Debug)]
-struct Bounded {
-    stream: TcpStream,
+struct Bounded<S> {
+    stream: S,
     left: usize,
     peer: SocketAddr,
 }
 
-impl AsyncRead for Bounded {
+impl<S> fmt::Debug for Bounded<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bounded")
+            .field("left", &self.left)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -252,7 +262,7 @@ impl AsyncRead for Bounded {
     }
 }
 
-impl AsyncWrite for Bounded {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -270,55 +280,7 @@ impl AsyncWrite for Bounded {
     }
 }
 
-impl AsyncTokioStream for Bounded {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.peer)
-    }
-}
-
-/// The same within TLS.
-struct Private {
-    stream: tokio_rustls::client::TlsStream<Bounded>,
-    peer: SocketAddr,
-}
-
-impl fmt::Debug for Private {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Private")
-            .field("peer", &self.peer)
-            .finish_non_exhaustive()
-    }
-}
-
-impl AsyncRead for Private {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Private {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-impl AsyncTokioStream for Private {
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> AsyncTokioStream for Bounded<S> {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.peer)
     }
