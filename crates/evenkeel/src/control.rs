@@ -9,11 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::Json;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path as FromPath, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path as FromPath, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use evenkeel_core::Timestamp;
@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use crate::access::Access;
 use crate::access::audit::Done;
 use crate::heartbeats::view;
-use crate::pump::orders::{OrderDesk, RefusalKind};
+use crate::pump::orders::OrderDesk;
 use crate::pump::pings::{PingDesk, Untaken};
 use crate::pump::published::Published;
 use crate::report::{self, StatusReport};
@@ -268,7 +268,7 @@ fn no_heartbeat(id: &HeartbeatId) -> Response {
 
 async fn change_heartbeat(
     State(control): State<Control>,
-    peer: Option<Extension<Peer>>,
+    By(by): By,
     FromPath((id, change)): FromPath<(String, String)>,
 ) -> Response {
     let change = match change.as_str() {
@@ -280,12 +280,6 @@ async fn change_heartbeat(
                 "a heartbeat can be paused and resumed",
             );
         }
-    };
-    let Some(by) = peer.and_then(|Extension(peer)| named(peer)) else {
-        return refused(
-            StatusCode::FORBIDDEN,
-            "the kernel does not say who you are, so that the journal could not either",
-        );
     };
     let heartbeat = HeartbeatId::from(id);
     let known = {
@@ -338,25 +332,24 @@ fn named(peer: Peer) -> Option<String> {
 }
 
 /// Who is at the other end, or the answer for whom the kernel does not know.
-fn who(peer: Option<Extension<Peer>>) -> Result<String, Box<Response>> {
-    peer.and_then(|Extension(peer)| named(peer)).ok_or_else(|| {
-        Box::new(refused(
-            StatusCode::FORBIDDEN,
-            "the kernel does not say who you are, so that the journal could not either",
-        ))
-    })
+struct By(String);
+
+impl<S: Sync> FromRequestParts<S> for By {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let peer = parts.extensions.get::<Peer>().copied();
+        peer.and_then(named).map(Self).ok_or_else(|| {
+            refused(
+                StatusCode::FORBIDDEN,
+                "the kernel does not say who you are, so that the journal could not either",
+            )
+        })
+    }
 }
 
 /// The list of people or tokens was changed by who owns it: it goes into the journal.
-async fn done(
-    State(control): State<Control>,
-    peer: Option<Extension<Peer>>,
-    Json(told): Json<Done>,
-) -> Response {
-    let by = match who(peer) {
-        Ok(by) => by,
-        Err(refusal) => return *refusal,
-    };
+async fn done(State(control): State<Control>, By(by): By, Json(told): Json<Done>) -> Response {
     let access = &control.access;
     access
         .note(&by, told.act, &told.about, "command line")
@@ -365,15 +358,7 @@ async fn done(
 }
 
 /// Somebody's waiting time after failed logins is over.
-async fn unlock(
-    State(control): State<Control>,
-    peer: Option<Extension<Peer>>,
-    Json(told): Json<Done>,
-) -> Response {
-    let by = match who(peer) {
-        Ok(by) => by,
-        Err(refusal) => return *refusal,
-    };
+async fn unlock(State(control): State<Control>, By(by): By, Json(told): Json<Done>) -> Response {
     control.access.unlock(&told.about);
     let access = &control.access;
     access
@@ -390,11 +375,7 @@ fn accepted() -> Response {
     .into_response()
 }
 
-async fn order(
-    State(control): State<Control>,
-    peer: Option<Extension<Peer>>,
-    body: axum::body::Bytes,
-) -> Response {
+async fn order(State(control): State<Control>, By(by): By, body: axum::body::Bytes) -> Response {
     let given: Given = match serde_json::from_slice(&body) {
         Ok(given) => given,
         Err(error) => {
@@ -404,10 +385,6 @@ async fn order(
             );
         }
     };
-    let by = match who(peer) {
-        Ok(by) => by,
-        Err(refusal) => return *refusal,
-    };
     let from = Some("control socket".to_owned());
     match control.orders.place_from(&by, from, given.order).await {
         Ok(revision) => Json(Answered {
@@ -415,14 +392,6 @@ async fn order(
             refused: None,
         })
         .into_response(),
-        Err(refusal) => {
-            let status = match refusal.kind {
-                RefusalKind::Malformed => StatusCode::BAD_REQUEST,
-                RefusalKind::NotFound => StatusCode::NOT_FOUND,
-                RefusalKind::Conflict => StatusCode::CONFLICT,
-                RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            refused(status, refusal.why)
-        }
+        Err(refusal) => refused(refusal.kind.status(), refusal.why),
     }
 }

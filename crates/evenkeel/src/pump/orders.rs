@@ -10,6 +10,7 @@ mod edge;
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use evenkeel_core::Timestamp;
 use evenkeel_core::event::{Event, What};
 use evenkeel_core::ids::ActionId;
@@ -52,6 +53,18 @@ pub enum RefusalKind {
     Conflict,
     /// Evenkeel cannot take it now; try again.
     Unavailable,
+}
+
+impl RefusalKind {
+    /// The status of an answer over HTTP.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
 }
 
 impl Refusal {

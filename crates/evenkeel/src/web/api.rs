@@ -28,7 +28,6 @@ use super::operator::journal::{Search, Unsearched, look};
 use crate::access::{Bearer, Scope};
 use crate::control::Answered;
 use crate::heartbeats::view;
-use crate::pump::orders::RefusalKind;
 use crate::report::{self, StatusReport};
 
 /// One thing that can be asked for.
@@ -434,15 +433,7 @@ async fn order(
             revision: Some(revision),
             refused: None,
         }),
-        Err(refusal) => {
-            let status = match refusal.kind {
-                RefusalKind::Malformed => StatusCode::BAD_REQUEST,
-                RefusalKind::NotFound => StatusCode::NOT_FOUND,
-                RefusalKind::Conflict => StatusCode::CONFLICT,
-                RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            refused(status, refusal.why)
-        }
+        Err(refusal) => refused(refusal.kind.status(), refusal.why),
     }
 }
 
