@@ -18,6 +18,8 @@ mod databases;
 mod edge;
 #[path = "cli/journal.rs"]
 mod journal;
+#[path = "cli/orders.rs"]
+mod orders;
 #[path = "cli/place.rs"]
 mod place;
 #[path = "cli/secrets.rs"]

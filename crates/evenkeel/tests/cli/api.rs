@@ -19,24 +19,24 @@ grace = "1s"
 end_run = "propose"
 "#;
 
-fn token(place: &Place, name: &str, scope: &str) -> String {
+pub(crate) fn token(place: &Place, name: &str, scope: &str) -> String {
     let made = place.json(&["token", "create", name, "--scope", scope]);
     made["token"].as_str().expect("a token").to_owned()
 }
 
-fn program(server: &Server, token: &str) -> Browser {
+pub(crate) fn program(server: &Server, token: &str) -> Browser {
     let mut program = Browser::of(&server.operator);
     program.extra = vec![("authorization", format!("Bearer {token}"))];
     program
 }
 
-fn json(answer: &str) -> Value {
+pub(crate) fn json(answer: &str) -> Value {
     let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
     serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
 }
 
 /// What does not fit a schema, with where.
-fn misfits(schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
+pub(crate) fn misfits(schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
     let document = openapi::document();
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.rsplit('/').next().expect("a name");

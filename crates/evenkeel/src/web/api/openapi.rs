@@ -364,7 +364,7 @@ const ORDERS: &[(&str, &[&str])] = &[
     ("release_actions", &["reason text"]),
     ("acknowledge", &["incident text"]),
     ("start_job", &["job text"]),
-    ("lift_stop", &["kind text", "scope Subject"]),
+    ("lift_stop", &["action_kind text", "scope Subject"]),
 ];
 
 fn typed(word: &str) -> Value {
