@@ -53,6 +53,7 @@ use tokio::net::UnixListener;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub use crate::pages::LANGUAGES;
 use crate::settings::Settings;
 use crate::shared::Shared;
 pub use crate::traffic::OlderPlan;

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use crate::proxy::{Answer, AnswerBody};
 use crate::settings::Pages;
 
+pub use words::LANGUAGES;
 pub(crate) use words::{Language, Matter};
 
 /// Languages of a client that are looked at.
@@ -254,6 +255,12 @@ pub(crate) fn text_for<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_language_of_ours_is_told_of() {
+        let own = Language::ALL.map(Language::tag);
+        assert_eq!(LANGUAGES.map(|(tag, _)| tag), own);
+    }
 
     #[test]
     fn the_language_is_the_one_the_client_likes_best_of_ours() {

@@ -153,7 +153,11 @@ enum Command {
         component: String,
         #[command(flatten)]
         reason: Reason,
-        /// What customers are told, by language: --text en="Back at 14:00".
+        /// What customers are told, by language: --text en="Back at 14:00"; again for nl, de,
+        /// pl, da.
+        ///
+        /// Without any, they read the edge's own words in their language; who reads a language
+        /// without a text sees the English one.
         #[arg(long = "text", value_name = "LANGUAGE=TEXT")]
         texts: Vec<String>,
     },

@@ -13,6 +13,7 @@ pub mod account;
 pub mod amounts;
 pub mod api;
 pub mod clock;
+pub mod languages;
 pub mod operator;
 pub mod public;
 pub mod serving;

@@ -13,6 +13,15 @@ pub(crate) enum Language {
     Danish,
 }
 
+/// The languages of the edge's own pages: their tags, and their names in English.
+pub const LANGUAGES: [(&str, &str); 5] = [
+    ("en", "English"),
+    ("nl", "Dutch"),
+    ("de", "German"),
+    ("pl", "Polish"),
+    ("da", "Danish"),
+];
+
 /// What is the matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Matter {

@@ -18,7 +18,7 @@ use super::source::Source;
 use super::{Outcome, ago};
 use crate::config::Config;
 use crate::report::edge::{FillReport, InstanceReport, PoolReport, TenantReport};
-use crate::web::clock;
+use crate::web::{clock, languages};
 
 /// An instance of a pool.
 #[derive(Debug, Args)]
@@ -34,7 +34,9 @@ pub(super) struct Member {
 pub(super) enum BannerCommand {
     /// Show a text, in place of the one before.
     Show {
-        /// The text by language: --text en="Slow until 14:00".
+        /// The text by language: --text en="Slow until 14:00"; again for nl, de, pl, da.
+        ///
+        /// Who reads a language without a text sees the English one.
         #[arg(long = "text", value_name = "LANGUAGE=TEXT", required = true)]
         texts: Vec<String>,
         /// Where more is told: https://status.example.com.
@@ -309,11 +311,12 @@ pub(super) fn switch_off(
     given: &[String],
     json: bool,
 ) -> Outcome {
-    let done = format!("{component} is switched off");
+    let texts = texts(given)?;
+    let done = with_others(format!("{component} is switched off"), &texts);
     let change = EdgeOrder::SwitchOff {
         component: component.into(),
         reason,
-        texts: texts(given)?,
+        texts,
     };
     order(source, change, &done, json)
 }
@@ -328,8 +331,9 @@ pub(super) fn banner(source: &Source, command: BannerCommand, json: bool) -> Out
     match command {
         BannerCommand::Show { texts: given, link } => {
             let texts = texts(&given)?;
+            let done = with_others("The banner is shown".into(), &texts);
             let change = EdgeOrder::ShowBanner { texts, link };
-            order(source, change, "The banner is shown", json)
+            order(source, change, &done, json)
         }
         BannerCommand::Hide => order(source, EdgeOrder::HideBanner, "No banner is shown", json),
     }
@@ -345,6 +349,14 @@ pub(super) fn cap(source: &Source, cap: Cap, json: bool) -> Outcome {
         requests_per_s_max: cap.requests_per_s.filter(|_| !cap.lift),
     };
     order(source, change, &done, json)
+}
+
+/// What was done, and what visitors of languages without a text read.
+fn with_others(done: String, texts: &BTreeMap<String, String>) -> String {
+    match languages::others(texts) {
+        Some(others) => format!("{done}; {others}"),
+        None => done,
+    }
 }
 
 /// `en=Back at 14:00`, each language once.

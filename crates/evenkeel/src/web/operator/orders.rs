@@ -15,6 +15,7 @@ use super::plain;
 use crate::access::Role;
 use crate::access::sessions::Word;
 use crate::report;
+use crate::web::languages::{self, LANGUAGES};
 
 pub(super) async fn give(posted: Posted) -> Response {
     if posted.visitor.role != Role::Operator {
@@ -135,11 +136,13 @@ fn of_edge(posted: &Posted) -> Option<Result<(EdgeOrder, String), String>> {
         "" => Err("Nothing was done: say why, it is kept in the journal.".to_owned()),
         reason => Ok(reason.to_owned()),
     };
-    // One line of a form is English; the command line and the API take every language.
-    let texts = || match posted.field("text") {
-        "" => BTreeMap::new(),
-        text => BTreeMap::from([("en".to_owned(), text.to_owned())]),
-    };
+    let texts: BTreeMap<String, String> = LANGUAGES
+        .iter()
+        .map(|(tag, _)| (*tag, posted.field(&format!("text_{tag}"))))
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(tag, text)| (tag.to_owned(), text.to_owned()))
+        .collect();
+    let others = languages::others(&texts).map_or(String::new(), |others| format!("; {others}"));
     Some(Ok(match posted.field("order") {
         "drain" => (
             EdgeOrder::Drain {
@@ -175,9 +178,9 @@ fn of_edge(posted: &Posted) -> Option<Result<(EdgeOrder, String), String>> {
                 EdgeOrder::SwitchOff {
                     component: component.into(),
                     reason,
-                    texts: texts(),
+                    texts,
                 },
-                format!("{component} is switched off"),
+                format!("{component} is switched off{others}"),
             ),
         },
         "switch_on" => (
@@ -187,11 +190,8 @@ fn of_edge(posted: &Posted) -> Option<Result<(EdgeOrder, String), String>> {
             format!("{component} is served again"),
         ),
         "show_banner" => (
-            EdgeOrder::ShowBanner {
-                texts: texts(),
-                link: None,
-            },
-            "The banner is shown".into(),
+            EdgeOrder::ShowBanner { texts, link: None },
+            format!("The banner is shown{others}"),
         ),
         "hide_banner" => (EdgeOrder::HideBanner, "No banner is shown".into()),
         "cap_tenant" => {

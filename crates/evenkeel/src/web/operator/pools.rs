@@ -1,5 +1,7 @@
 //! Pools: whether they carry the load, their instances, and the orders to the edge.
 
+use std::collections::BTreeMap;
+
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use evenkeel_core::edge::InstanceState;
@@ -12,6 +14,7 @@ use super::gate::Desk;
 use super::not_found;
 use crate::pump::windows::Second;
 use crate::report::edge::{InstanceReport, PoolReport, pools};
+use crate::web::languages::{self, LANGUAGES};
 use crate::web::{clock, shape};
 
 /// More failures than this are no slip.
@@ -360,6 +363,8 @@ fn functions(desk: &Desk) -> Markup {
                 @match desk.live.record.edge.off.get(component) {
                     Some(off) => {
                         p { strong { (name) " is switched off" } " since " (clock::ago(off.since, desk.now)) ": " (off.reason) }
+                        (told(&off.texts))
+                        @if off.texts.is_empty() { p.dim { "Customers read the edge's own words, each in their language." } }
                         (desk.form("switch_on", &[("component", component.as_str())], html! {
                             button type="submit" { "Switch " (name) " on" }
                             span { "Its requests are served again at once." }
@@ -369,14 +374,41 @@ fn functions(desk: &Desk) -> Markup {
                         p { strong { (name) } " is served." }
                         (desk.form("switch_off", &[("component", component.as_str())], html! {
                             label { "Why " input type="text" name="reason" required maxlength="1000"; }
-                            label { "What customers read " input type="text" name="text" maxlength="1000"; }
+                            (texts("What customers read"))
                             button.stop type="submit" { "Switch " (name) " off" }
-                            span { "Whoever asks for it gets a page that says so. The rest of the service goes on." }
+                            span { "Whoever asks for it gets a page that says so: with your words, or where there are none with the edge's own, in their language. The rest of the service goes on." }
                         }))
                     }
                 }
             }
         }
+    }
+}
+
+/// Fields for a text in every language of the edge's own pages; English at once, the others
+/// when they are asked for.
+fn texts(what: &str) -> Markup {
+    let field = |tag: &str, label: String| {
+        html! {
+            label { (label) " " input type="text" name={ "text_" (tag) } maxlength="1000"; }
+        }
+    };
+    let [first, others @ ..] = LANGUAGES;
+    html! {
+        (field(first.0, format!("{what}, {}", first.1)))
+        details.others {
+            summary { "In other languages" }
+            @for (tag, name) in others { (field(tag, format!("{what}, {name}"))) }
+            p.dim { "Who reads a language that has no text sees the English one." }
+        }
+    }
+}
+
+/// What visitors read, by language.
+fn told(texts: &BTreeMap<String, String>) -> Markup {
+    html! {
+        @for (language, text) in texts { p { code { (language) } " " span lang=(language) { (text) } } }
+        @if let Some(others) = languages::others(texts) { p.dim { "Other " (others) "." } }
     }
 }
 
@@ -386,7 +418,7 @@ fn banner(desk: &Desk) -> Markup {
         div.card {
             @match &desk.live.record.edge.banner {
                 Some(banner) => {
-                    @for (language, text) in &banner.texts { p lang=(language) { (text) } }
+                    (told(&banner.texts))
                     (desk.form("hide_banner", &[], html! {
                         button type="submit" { "Hide it" }
                         span { "No page carries it any more." }
@@ -395,9 +427,9 @@ fn banner(desk: &Desk) -> Markup {
                 None => {
                     p { "Nothing." }
                     (desk.form("show_banner", &[], html! {
-                        label { "Text " input type="text" name="text" required maxlength="1000"; }
+                        (texts("Text"))
                         button.quiet type="submit" { "Show it" }
-                        span { "Every page of the service carries it, for every customer, until it is hidden. Other languages: " code { "evenkeel banner show --text nl=..." } }
+                        span { "Every page of the service carries it, for every customer, until it is hidden." }
                     }))
                 }
             }
