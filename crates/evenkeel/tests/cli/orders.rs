@@ -209,3 +209,43 @@ fn every_order_is_as_the_document_says() {
     }
     assert_eq!(given, told);
 }
+
+#[test]
+fn a_text_is_given_in_every_language_and_it_is_said_who_reads_another() {
+    let place = Place::with(CONFIGURATION);
+    let server = place.serve();
+    place.let_in("ana", "operator");
+    let mut ana = Browser::of(&server.operator);
+    ana.log_in("ana");
+    for (order, again) in [
+        ("show_banner", "hide_banner"),
+        (
+            "switch_off&component=login&reason=late",
+            "switch_on&component=login",
+        ),
+    ] {
+        let texts = "text_en=Slow&text_da=Langsom&text_pl=";
+        let form = format!("order={order}&{texts}&back=/pools");
+        ana.post("/pools", "/orders", &form);
+        let page = ana.get("/pools");
+        let others = "visitors who read Dutch, German or Polish see it in English";
+        assert!(page.contains(&format!("; {others} (journal")), "{page}");
+        // What stands there afterwards, too.
+        let page = ana.get("/pools");
+        assert!(page.contains("<span lang=\"da\">Langsom</span>"), "{page}");
+        assert!(!page.contains("lang=\"pl\""), "{page}");
+        assert!(page.contains(&format!("Other {others}.")), "{page}");
+        ana.post("/pools", "/orders", &format!("order={again}&back=/pools"));
+    }
+    // The form that has nothing to say is told so.
+    ana.post(
+        "/pools",
+        "/orders",
+        "order=show_banner&text_en=+&back=/pools",
+    );
+    assert!(ana.get("/pools").contains("a banner says something"));
+    let said = place.good(&["banner", "show", "--text", "en=Slow", "--text", "nl=Traag"]);
+    let others = "visitors who read German, Polish or Danish see it in English";
+    assert!(said.contains(others), "{said}");
+    server.stop();
+}
