@@ -10,7 +10,7 @@ use super::{
 };
 use crate::action::{Action, Outcome, Task};
 use crate::event::{Event, What};
-use crate::finding::{Finding, FindingKey, Severity};
+use crate::finding::{Finding, FindingKey, FindingKind, Severity};
 use crate::ids::{ActionId, IncidentId, JobId, MessageId, RunId};
 use crate::incident::{Incident, IncidentStatus, LastWord};
 use crate::message::{Body, Message};
@@ -440,6 +440,10 @@ impl Record {
                 state.quiet_since = Some(at);
             }
             state.cleared_findings.insert(key.clone());
+            // It clears when somebody lifts the stop: the next one is a question of its own.
+            if key.kind == FindingKind::ActionDidNotHelp {
+                state.paged.remove(key);
+            }
             while state.cleared_findings.len() > 64 {
                 state.cleared_findings.pop_first();
             }
