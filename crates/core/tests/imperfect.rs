@@ -498,3 +498,36 @@ fn a_status_does_not_breathe_with_those_who_give_up() {
     }
     assert!(told <= 4, "{told} messages about one chain in a minute");
 }
+
+/// A picture that was on its way while the clock was set forwards came after newer ones, and
+/// was kept as older than all of them: the history had an end before its beginning.
+#[test]
+fn a_picture_from_before_the_clock_jumped_is_not_kept() {
+    let mut world = World::new(&["main", "other"]);
+    let picture = |database: &str, used| {
+        Seen::Levels(Levels {
+            of: Subject::Database(database.into()),
+            started_at: None,
+            release: None,
+            levels: vec![Level {
+                resource: Resource::TransactionAge,
+                used,
+                limit: Some(1_000_000),
+            }],
+        })
+    };
+    world.step(0, vec![(0, picture("other", 1))]);
+    for n in 5..25 {
+        world.step(n * 20, vec![(n * 20, picture("main", 1_000))]);
+    }
+    world.step(4_000, vec![]);
+    world.step(4_002, vec![(490, picture("main", 1_000))]);
+    for n in 201..210 {
+        world.step(n * 20, vec![(n * 20, picture("main", 1_000))]);
+    }
+    let main = Subject::Database("main".into());
+    let lows = world.state.memory.lows(&main, &Resource::TransactionAge);
+    let times: Vec<Timestamp> = lows.map(|(at, _)| at).collect();
+    assert_eq!(times.len(), 29);
+    assert!(times.is_sorted(), "{times:?}");
+}

@@ -177,6 +177,10 @@ impl Memory {
         }
         let origin = *memory.origin.get_or_insert(at);
         let at_ms = millis(time::since(origin, at));
+        // Seen before the clock jumped, and told after: nobody can say where it belongs.
+        if known.is_some_and(|known| known.newest_ms() > at_ms) {
+            return false;
+        }
         let mut tracked = memory.subjects.remove(&levels.of).unwrap_or(Tracked {
             seen_at: at,
             started_at: levels.started_at,
@@ -324,6 +328,12 @@ impl Tracked {
                 ..History::default()
             };
         }
+    }
+
+    /// When the newest low of all was.
+    fn newest_ms(&self) -> u64 {
+        let newest = self.resources.values().filter_map(|it| it.lows.last());
+        newest.map(|low| low.at_ms).max().unwrap_or(0)
     }
 
     fn is_warm(&self, policy: &LeakPolicy, at: Timestamp) -> bool {
