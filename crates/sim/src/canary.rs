@@ -30,6 +30,26 @@ pub enum Canary {
     LatestRunOnly,
     /// References are said to answer whatever happens.
     NeverDoubt,
+    /// The core and the hand are told of one more instance that serves.
+    RestartTheLast,
+    /// The hand restarts the whole pool.
+    RestartWholePool,
+    /// The core believes that everything may be restarted.
+    RestartTheUnnamed,
+    /// What was given back is counted as used.
+    CountWhatWasFreed,
+    /// What fills up is never told.
+    BlindToLevels,
+    /// Nobody hears that a recycling did not help.
+    KeepQuiet,
+    /// Plans that let an instance in again are not sent.
+    DrainsOnly,
+    /// The edge takes any plan, also an older one.
+    TakeAnyPlan,
+    /// A restart forgets what people ordered of the edge.
+    ForgetPlan,
+    /// What people drained is forgotten once something else changes.
+    ForgetDrains,
 }
 
 impl Canary {
@@ -60,6 +80,32 @@ impl Canary {
             "every-run-is-watched",
         ),
         ("never-doubt", Self::NeverDoubt, "cut-off-is-unknown"),
+        (
+            "restart-the-last",
+            Self::RestartTheLast,
+            "the-last-one-serves",
+        ),
+        (
+            "restart-whole-pool",
+            Self::RestartWholePool,
+            "one-of-a-pool",
+        ),
+        (
+            "restart-the-unnamed",
+            Self::RestartTheUnnamed,
+            "only-what-was-named",
+        ),
+        (
+            "count-what-was-freed",
+            Self::CountWhatWasFreed,
+            "healthy-ones-stay",
+        ),
+        ("blind-to-levels", Self::BlindToLevels, "leaks-end-in-time"),
+        ("keep-quiet", Self::KeepQuiet, "no-help-is-told"),
+        ("drains-only", Self::DrainsOnly, "drains-end"),
+        ("take-any-plan", Self::TakeAnyPlan, "plan-only-rises"),
+        ("forget-plan", Self::ForgetPlan, "plan-survives"),
+        ("forget-drains", Self::ForgetDrains, "plan-as-ordered"),
     ];
 
     /// The canary of a name.

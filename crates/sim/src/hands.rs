@@ -24,7 +24,9 @@ impl Sim {
                 how,
                 ..
             } => self.perform_end_backend(backend, *xact_start, *how),
-            Task::RecycleInstance { .. } => Outcome::Refused("there is no pool here yet".into()),
+            Task::RecycleInstance { .. } => {
+                Outcome::Refused("it is restarted step by step, or not at all".into())
+            }
         };
         if self.faults && outcome.is_good() && self.rng.u32(..100) < 3 {
             // Done, but the answer was lost: whoever asked believes that it failed.

@@ -1,5 +1,5 @@
-//! Imagines: seeded worlds of jobs, databases and lock chains that drive the core and a
-//! journal, with everything that can go wrong between them.
+//! Imagines: seeded worlds of jobs, databases, lock chains and pools behind an edge that drive
+//! the core and a journal, with everything that can go wrong between them.
 //!
 //! A world has a truth the core never sees: which run hangs, which works honestly, whose
 //! session holds what. Observations of it come late, twice, out of order or not at all;
@@ -15,12 +15,15 @@
 
 mod beats;
 pub mod canary;
+mod edge;
 mod hands;
 mod life;
 pub mod marks;
 pub mod oracle;
 mod policy;
+mod pools;
 mod pump;
+mod recycle;
 mod service;
 mod sight;
 mod sim;

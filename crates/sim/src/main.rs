@@ -12,7 +12,7 @@ use evenkeel_sim::marks::Marks;
 use evenkeel_sim::{Options, Report, oracle, run};
 
 const USAGE: &str = "\
-usage: evenkeel-sim [SEED] [--seeds A..B] [--hours H] [--canary NAME] [--trace]
+usage: evenkeel-sim [SEED] [--seeds A..B] [--hours H] [--canary NAME] [--trace] [--marks]
        evenkeel-sim --list
 
   SEED         one seed (default 1)
@@ -20,6 +20,7 @@ usage: evenkeel-sim [SEED] [--seeds A..B] [--hours H] [--canary NAME] [--trace]
   --hours H    simulated hours with faults, over all seeds together (default 200)
   --canary N   with a built-in bug, which has to be caught
   --trace      print every line of the trace
+  --marks      how often each situation was met
   --list       the invariants and the canaries
 
 exit status: 0 every invariant held, 1 one did not, 2 could not run";
@@ -33,6 +34,7 @@ struct Asked {
     hours: u64,
     canary: Option<Canary>,
     prints: bool,
+    counts: bool,
 }
 
 fn main() -> ExitCode {
@@ -67,12 +69,14 @@ fn asked(words: &[String]) -> Result<Asked, String> {
         hours: 200,
         canary: None,
         prints: false,
+        counts: false,
     };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} needs a value"));
         match word.as_str() {
             "--trace" => asked.prints = true,
+            "--marks" => asked.counts = true,
             "--hours" => {
                 let text = value()?;
                 let hours = text.parse().ok().filter(|hours| *hours > 0);
@@ -135,6 +139,11 @@ fn simulate(asked: &Asked) -> ExitCode {
         all.iter().map(|report| report.restarts).sum::<u64>(),
         began.elapsed().as_secs_f64(),
     ));
+    if asked.counts {
+        for (mark, count) in marks.all() {
+            say(&format!("{count:>8}  {mark}"));
+        }
+    }
     // A short run need not meet everything; a long one that does not proves too little.
     let missing = marks.missing();
     if !missing.is_empty() {

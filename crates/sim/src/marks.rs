@@ -8,15 +8,6 @@ use evenkeel_core::event::{Event, What, Withheld};
 use evenkeel_core::finding::FindingKind;
 use evenkeel_core::incident::IncidentStatus;
 
-/// What no world here has yet: an edge with pools, and instances that leak. Each is held by
-/// its cases in the core alone until one has.
-const NOT_IMAGINED: &[FindingKind] = &[
-    FindingKind::ResourceExhausts,
-    FindingKind::InstanceOut,
-    FindingKind::RequestsFail,
-    FindingKind::PoolOverloaded,
-];
-
 /// How often each situation was met.
 #[derive(Debug, Clone, Default)]
 pub struct Marks(BTreeMap<String, u64>);
@@ -27,7 +18,6 @@ impl Marks {
     pub fn required() -> Vec<String> {
         let mut all: Vec<String> = FindingKind::ALL
             .iter()
-            .filter(|kind| !NOT_IMAGINED.contains(kind))
             .flat_map(|kind| [format!("opened {kind}"), format!("cleared {kind}")])
             .collect();
         let others = [
@@ -72,6 +62,37 @@ impl Marks {
             "product delivered",
             "pid used again",
             "harm ended in time",
+            "recycle_instance done",
+            "recycle_instance failed",
+            "recycle_instance nothing to do",
+            "recycle_instance refused",
+            "recycle_instance helped",
+            "recycle_instance did not help",
+            "crash while draining",
+            "crash after a restart",
+            "last one spared",
+            "leak recycled",
+            "leak ended in time",
+            "ran full",
+            "began leak by time",
+            "began leak by requests",
+            "began saw",
+            "began cache",
+            "began step",
+            "edge silent",
+            "edge restarted",
+            "plan lost",
+            "plan twice",
+            "plan out of order",
+            "drained by a person",
+            "admitted by a person",
+            "pool held",
+            "pool released",
+            "switched off",
+            "switched on",
+            "banner shown",
+            "banner hidden",
+            "tenant capped",
         ];
         all.extend(others.map(str::to_owned));
         all
@@ -94,6 +115,11 @@ impl Marks {
         let mut required = Self::required();
         required.retain(|mark| !self.0.contains_key(mark));
         required
+    }
+
+    /// Every situation that was met, and how often.
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(mark, count)| (mark.as_str(), *count))
     }
 
     /// How often a situation was met.

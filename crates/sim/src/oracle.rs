@@ -1,6 +1,8 @@
 //! Judges every request and every deed by the world's truth and the configuration, with
 //! nothing of the core's own reasoning.
 
+pub(crate) mod pools;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_core::Timestamp;
@@ -14,6 +16,7 @@ use evenkeel_core::message::{Body, Message};
 use evenkeel_core::subject::{Backend, Subject};
 use evenkeel_core::time;
 
+use self::pools::PoolOracle;
 use crate::policy::{BACKOFF, SORTS, role_may_be_ended};
 use crate::sim::Sim;
 use crate::world::{Life, Sess};
@@ -100,6 +103,42 @@ pub const INVARIANTS: &[(&str, &str)] = &[
         "silence-is-noticed",
         "A heartbeat that falls silent is missed, and one that is heard in time is not.",
     ),
+    (
+        "the-last-one-serves",
+        "No instance is restarted while nothing else of its pool serves.",
+    ),
+    (
+        "one-of-a-pool",
+        "Of one pool never two are out of use or restarted by us at once.",
+    ),
+    (
+        "healthy-ones-stay",
+        "A process that leaks nothing is not restarted, whatever saw, cache or step it looks like.",
+    ),
+    (
+        "leaks-end-in-time",
+        "Without faults, an instance that leaks and may be recycled is recycled before it is full.",
+    ),
+    (
+        "no-help-is-told",
+        "When a recycling is not seen to have helped, a person is called.",
+    ),
+    (
+        "drains-end",
+        "What we took out of use gets requests again when its action has ended, and each ends, whatever crashed.",
+    ),
+    (
+        "plan-as-ordered",
+        "The edge's plan is what people ordered and open actions need, and nothing else.",
+    ),
+    (
+        "plan-only-rises",
+        "A plan that is another one has a higher revision, and an older one never replaces a newer.",
+    ),
+    (
+        "plan-survives",
+        "The plan after a restart is the one that was in force before.",
+    ),
     ("journal", "The journal takes and gives what it promised."),
 ];
 
@@ -115,6 +154,9 @@ pub(crate) struct Oracle {
     open_findings: BTreeMap<FindingKey, Option<IncidentId>>,
     paged: BTreeMap<(IncidentId, FindingKey), MessageId>,
     run_ended: BTreeMap<RunId, Timestamp>,
+    pub(crate) pools: PoolOracle,
+    /// What people had ordered of the edge after the newest append.
+    edge_before: evenkeel_core::edge::EdgePlan,
 }
 
 impl Sim {
@@ -357,6 +399,7 @@ impl Sim {
 
     /// A message is handed out; after a crash perhaps once more.
     pub(crate) fn oracle_on_message(&mut self, message: &Message) {
+        self.judge_pool_message(message);
         let Body::Operator {
             headline,
             finding: Some(finding),

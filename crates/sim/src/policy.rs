@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::{Authority, Grant, Mode};
+use evenkeel_core::edge::Criticality;
 use evenkeel_core::policy::{
     CheckPolicy, ComponentPolicy, Concurrency, DatabasePolicy, JobPolicy, LeakPolicy, LockPolicy,
-    Pattern, Policy, ProductPolicy, ReadinessPolicy, RetryPolicy,
+    Pattern, Policy, PoolPolicy, ProductPolicy, ReadinessPolicy, RetryPolicy, RoutePolicy,
 };
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
 
 use crate::beats;
+use crate::pools::{self, NOT_OURS, POOLS};
 use crate::service::{INTERVAL, JOURNEY, MORNING, PAGE, PORTAL, REFERENCES};
 use crate::{HOUR, MINUTE, Ms};
 
@@ -86,6 +88,9 @@ pub(crate) const BACKOFF: Duration = Duration::from_secs(60);
 pub(crate) const MAIN: &str = "main";
 pub(crate) const WATCHED: &str = "other";
 
+/// Processes here live for hours, not for weeks.
+const WARM_UP: Duration = Duration::from_secs(120);
+
 pub(crate) fn policy() -> Policy {
     let mut policy = Policy::default();
     for (position, (id, name, database)) in
@@ -151,6 +156,7 @@ pub(crate) fn policy() -> Policy {
     }
     policy.authority = Authority { grants };
     watch_the_service(&mut policy);
+    serve_behind_the_edge(&mut policy);
     policy
 }
 
@@ -196,6 +202,54 @@ fn watch_the_service(policy: &mut Policy) {
     };
     policy.readiness.insert(MORNING.into(), morning);
     policy.heartbeats.insert(beats::id(), beats::spec());
+}
+
+/// Pools, the routes to them, and how far their instances may be recycled.
+fn serve_behind_the_edge(policy: &mut Policy) {
+    let mut position = 3;
+    for sort in POOLS {
+        let mut components = Vec::new();
+        for (route, component, sheddable) in sort.routes {
+            let of_route = RoutePolicy {
+                component: Some((*component).into()),
+                pool: sort.pool.into(),
+                criticality: match sheddable {
+                    true => Criticality::Sheddable,
+                    false => Criticality::Normal,
+                },
+            };
+            policy.routes.insert((*route).into(), of_route);
+            let shown = ComponentPolicy {
+                name: (*component).into(),
+                position,
+                needs: Vec::new(),
+            };
+            position += 1;
+            policy.components.insert((*component).into(), shown);
+            components.push((*component).into());
+        }
+        let all = pools::instances(sort);
+        let pool = PoolPolicy {
+            instances: all.collect(),
+            recyclable: pools::instances(sort)
+                .filter(|id| id.as_str() != NOT_OURS)
+                .collect(),
+            components,
+            leaks: LeakPolicy {
+                warm_up: WARM_UP,
+                ..LeakPolicy::default()
+            },
+            ..PoolPolicy::default()
+        };
+        policy.pools.insert(sort.pool.into(), pool);
+        let kind = ActionKind::RecycleInstance;
+        let grant = Grant {
+            mode: sort.recycle,
+            ..Grant::default_for(kind)
+        };
+        let scope = Subject::Pool(sort.pool.into());
+        policy.authority.grants.insert((kind, scope), grant);
+    }
 }
 
 /// Whether the configuration lets sessions of a role be ended.

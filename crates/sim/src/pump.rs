@@ -3,12 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use evenkeel_core::action::Action;
+use evenkeel_core::action::{Action, Task};
 use evenkeel_core::event::{Event, What};
+use evenkeel_core::finding::FindingKind;
 use evenkeel_core::ids::{ActionId, MessageId};
+use evenkeel_core::message::{Body, Message};
 use evenkeel_core::observation::{Absence, ActionOutcome, MessageOutcome, Observation, Seen};
 use evenkeel_core::record::Record;
 use evenkeel_core::step::{State, step};
+use evenkeel_core::subject::Subject;
 use evenkeel_journal::{Journal, MemoryJournal, Revision, codec};
 
 use crate::canary::Canary;
@@ -67,6 +70,11 @@ impl Pump {
 }
 
 impl Pump {
+    /// Whether everything that was decided is durable.
+    pub(crate) fn nothing_waits(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Whether a ping is durable: only then is its client answered.
     pub(crate) fn shadow_has_ping(&self, order: u64) -> bool {
         self.shadow.last.ping >= order
@@ -97,6 +105,11 @@ impl Sim {
             }
             if self.canary == Some(Canary::IgnoreStop) {
                 self.pump.state.record.stops.clear();
+            }
+            if self.canary == Some(Canary::ForgetDrains) {
+                for pool in self.pump.state.record.edge.pools.values_mut() {
+                    pool.drain.clear();
+                }
             }
             let events = step(&mut self.pump.state, &self.core_policy, &inputs, now);
             self.pump.waiting = events;
@@ -171,7 +184,12 @@ impl Sim {
                 self.violate("fold-equals-live", &error.to_string());
             }
         }
-        let tampers = matches!(self.canary, Some(Canary::IgnoreHold | Canary::IgnoreStop));
+        let tampers = matches!(
+            self.canary,
+            Some(
+                Canary::IgnoreHold | Canary::IgnoreStop | Canary::ForgetDrains | Canary::ForgetPlan
+            )
+        );
         // Comparing costs what there is, not what changed: every so often, and always
         // before and after a restart. A record that has gone its own way stays apart.
         self.pump.appends += 1;
@@ -189,6 +207,7 @@ impl Sim {
         self.oracle_on_events(&events);
         self.judge_service_events(&events);
         self.judge_beat_events(&events);
+        self.judge_pool_events(&events);
         if self.faults && self.rng.u32(..1500) == 0 {
             self.marks.hit("crash after append");
             self.crash();
@@ -217,6 +236,7 @@ impl Sim {
             .collect();
         let ids: BTreeSet<ActionId> = wanted.iter().map(|action| action.id).collect();
         self.pump.in_hand.retain(|id| ids.contains(id));
+        self.send_plan();
         let boot = self.pump.boot;
         for action in wanted {
             if self.pump.in_hand.insert(action.id) {
@@ -225,6 +245,9 @@ impl Sim {
             }
         }
         for message in open_messages {
+            if self.canary == Some(Canary::KeepQuiet) && is_about_no_help(&message) {
+                continue;
+            }
             if self.pump.messages.insert(message.id) {
                 self.oracle_on_message(&message);
                 let delay = self.rng.i64(5..3_000);
@@ -236,6 +259,10 @@ impl Sim {
     /// An action's turn has come, unless the server it was handed out by is gone.
     pub(crate) fn perform_now(&mut self, action: &Action, boot: u64) {
         if boot != self.pump.boot || !self.pump.up {
+            return;
+        }
+        if matches!(action.task, Task::RecycleInstance { .. }) {
+            self.begin_recycling(action, boot);
             return;
         }
         let outcome = self.performing(action);
@@ -300,6 +327,8 @@ impl Sim {
         self.pump.waiting.clear();
         self.pump.in_hand.clear();
         self.pump.messages.clear();
+        self.drop_recyclings();
+        self.edge.link_broke();
         let away = self.rng.i64(500..60 * SECOND);
         self.plan(self.now + away, Happening::Restart);
     }
@@ -317,6 +346,10 @@ impl Sim {
                     );
                 }
                 self.pump.state = State::after_restart(folded.record);
+                if self.canary == Some(Canary::ForgetPlan) {
+                    self.pump.state.record.edge = Default::default();
+                }
+                self.oracle_on_fold();
             }
             Err(error) => {
                 self.violate("journal", &format!("it could not be folded: {error}"));
@@ -338,4 +371,14 @@ impl Sim {
         self.look_soon();
         self.turn();
     }
+}
+
+fn is_about_no_help(message: &Message) -> bool {
+    let Body::Operator { finding, .. } = &message.body else {
+        return false;
+    };
+    finding.as_ref().is_some_and(|finding| {
+        let of_a_pool = matches!(finding.subject, Subject::Pool(_));
+        of_a_pool && finding.kind == FindingKind::ActionDidNotHelp
+    })
 }

@@ -6,8 +6,9 @@ use std::io::Write;
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::{Action, ActionKind};
 use evenkeel_core::authority::Mode;
+use evenkeel_core::edge::EdgePlan;
 use evenkeel_core::event::Event;
-use evenkeel_core::ids::{DatabaseId, JobId, MessageId, RunId};
+use evenkeel_core::ids::{ActionId, DatabaseId, JobId, MessageId, RunId};
 use evenkeel_core::observation::{
     ActionOutcome, Exit, Observation, Order, Origin, Seen, SessionState,
 };
@@ -15,10 +16,13 @@ use evenkeel_core::policy::Policy;
 
 use crate::beats::Client;
 use crate::canary::Canary;
+use crate::edge::{Edge, undo};
 use crate::marks::Marks;
 use crate::oracle::Oracle;
 use crate::policy::{MAIN, SORTS, WATCHED, policy};
+use crate::pools::{NOT_OURS, PROBED, Pools};
 use crate::pump::Pump;
+use crate::recycle::Recycling;
 use crate::service::Service;
 use crate::trace::Trace;
 use crate::world::{Life, World};
@@ -94,6 +98,14 @@ pub(crate) enum Happening {
     /// One begins, or is over.
     ServiceEpisode(bool),
     Beat,
+    EdgeBeat,
+    /// The link to the edge is made again.
+    EdgeLink,
+    EdgeTakes(Box<EdgePlan>),
+    EdgeOperator,
+    PoolEpisode,
+    /// The hand that recycles looks again.
+    Recycle(ActionId),
 }
 
 pub(crate) struct Sim {
@@ -109,6 +121,9 @@ pub(crate) struct Sim {
     pub(crate) world: World,
     pub(crate) service: Service,
     pub(crate) client: Client,
+    pub(crate) pools: Pools,
+    pub(crate) edge: Edge,
+    pub(crate) recyclings: BTreeMap<ActionId, Recycling>,
     /// What is configured.
     pub(crate) policy: Policy,
     /// What the core is told is configured: a canary may lie to it.
@@ -144,6 +159,7 @@ pub fn run(options: &Options) -> Report {
     sim.until(hours * HOUR);
     sim.calm_down();
     sim.harm_ends();
+    sim.leaks_end();
     // Long enough for every job to have a slot that goes well.
     sim.until(sim.now + 8 * HOUR);
     sim.come_to_rest();
@@ -173,6 +189,7 @@ impl Sim {
                 _ => {}
             }
         }
+        tell_otherwise(&mut core_policy, options.canary);
         let mut sim = Self {
             rng: fastrand::Rng::with_seed(options.seed),
             now: 0,
@@ -185,6 +202,9 @@ impl Sim {
             world: World::new(&[MAIN, WATCHED]),
             service: Service::default(),
             client: Client::default(),
+            pools: Pools::default(),
+            edge: Edge::default(),
+            recyclings: BTreeMap::new(),
             policy,
             core_policy,
             pump: Pump::new(),
@@ -216,6 +236,10 @@ impl Sim {
         sim.plan(SECOND, Happening::Probe);
         sim.plan(2 * SECOND, Happening::Beat);
         sim.plan(5 * MINUTE, Happening::ServiceEpisode(false));
+        sim.begin_pools();
+        sim.plan(3 * SECOND, Happening::EdgeBeat);
+        sim.plan(7 * MINUTE, Happening::PoolEpisode);
+        sim.plan(15 * MINUTE, Happening::EdgeOperator);
         sim
     }
 
@@ -316,6 +340,12 @@ impl Sim {
             Happening::Probe => self.probe(),
             Happening::Beat => self.beat(),
             Happening::ServiceEpisode(over) => self.service_episode(over),
+            Happening::EdgeBeat => self.edge_beat(),
+            Happening::EdgeLink => self.send_plan_if_decided(),
+            Happening::EdgeTakes(plan) => self.edge_takes(*plan),
+            Happening::EdgeOperator => self.edge_operator(),
+            Happening::PoolEpisode => self.pool_episode(),
+            Happening::Recycle(action) => self.recycle(action),
         }
     }
 
@@ -393,6 +423,7 @@ impl Sim {
         }
         self.service_episode(true);
         self.calm_client();
+        self.calm_pools();
         self.until(self.now + 5 * MINUTE);
         self.let_everything_go();
         // Budgets are counted by the hour, and the clock may be an hour off.
@@ -412,6 +443,7 @@ impl Sim {
         for (kind, scope) in record.stops.keys().cloned() {
             orders.push(Order::LiftStop { kind, scope });
         }
+        orders.extend(undo(&record.edge).into_iter().map(Order::Edge));
         for order in orders {
             self.tell_now(Seen::Order(order));
         }
@@ -472,6 +504,26 @@ impl Sim {
         }
     }
 
+    /// One instance leaks, with nothing else wrong: it has to be recycled before it is full.
+    fn leaks_end(&mut self) {
+        if self.violation.is_some() {
+            return;
+        }
+        let (begun, (pool, instance)) = (self.now, PROBED);
+        self.begin_leak(&pool.into(), &instance.into(), HOUR);
+        self.until(begun + HOUR - MINUTE);
+        if self.violation.is_some() {
+            return;
+        }
+        let recycled = self.oracle.pools.recycled_at.get(&instance.into());
+        if recycled.is_some_and(|at| *at > begun) {
+            self.marks.hit("leak ended in time");
+        } else {
+            let text = format!("{instance} is nearly full, and was not recycled");
+            self.violate("leaks-end-in-time", &text);
+        }
+    }
+
     fn come_to_rest(&mut self) {
         if self.violation.is_some() {
             return;
@@ -484,5 +536,22 @@ impl Sim {
         if self.violation.is_none() {
             self.oracle_at_rest();
         }
+    }
+}
+
+/// What a canary tells the core otherwise than it is configured.
+fn tell_otherwise(policy: &mut Policy, canary: Option<Canary>) {
+    match canary {
+        Some(Canary::RestartTheLast) => {
+            if let Some(pool) = policy.pools.get_mut(&"solo".into()) {
+                pool.instances.insert("solo-2".into());
+            }
+        }
+        Some(Canary::RestartTheUnnamed) => {
+            if let Some(pool) = policy.pools.get_mut(&"wide".into()) {
+                pool.recyclable.insert(NOT_OURS.into());
+            }
+        }
+        _ => {}
     }
 }

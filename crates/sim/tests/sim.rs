@@ -28,16 +28,18 @@ fn every_canary_is_caught_by_its_invariant() {
             .iter()
             .any(|(known, _)| known == invariant);
         assert!(known, "{invariant} is no invariant");
-        let caught: Vec<&str> = (1..=12)
-            .filter_map(|seed| {
-                let with = Options {
-                    canary: Some(*canary),
-                    ..options(seed, 30)
-                };
-                run(&with).violation.map(|violation| violation.invariant)
-            })
-            .take(3)
-            .collect();
+        let mut caught = Vec::new();
+        for seed in 1..=12 {
+            let with = Options {
+                canary: Some(*canary),
+                ..options(seed, 30)
+            };
+            let violation = run(&with).violation;
+            caught.extend(violation.map(|violation| violation.invariant));
+            if caught.len() == 3 || caught.contains(invariant) {
+                break;
+            }
+        }
         assert!(
             caught.contains(invariant),
             "{name} was caught by {caught:?}, not by {invariant}"
