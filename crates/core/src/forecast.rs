@@ -11,7 +11,8 @@
 //!   was seen: seconds in a drill, hours in a week, by the same rules.
 //! - Its slope is Theil and Sen's, with the interval that Kendall's statistic leaves (`line`),
 //!   by the hour or by the request, whichever fits better. What leaks by the request is
-//!   forecast with the load that is to be expected (`load`): a busy day shortens it.
+//!   forecast with the load that is to be expected (`load`): a busy day shortens it. Of an
+//!   instance that is the pool's load and its share, not what it was dealt of late (`share`).
 //! - What levels off, came at once, falls back, or stays within what it moved in before is no
 //!   trend (`shape`). A slope must stand out from its own noise, and three reckonings in a
 //!   row must agree ([`crate::memory`]).
@@ -32,6 +33,7 @@ pub(crate) mod line;
 pub(crate) mod load;
 pub mod lows;
 pub(crate) mod shape;
+pub(crate) mod share;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,6 +45,7 @@ use crate::observation::Resource;
 use load::Load;
 use lows::Low;
 use shape::{Shape, Trend};
+use share::PoolLows;
 
 /// When something runs out, if it goes on as it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +134,8 @@ pub(crate) struct Known<'a> {
     pub(crate) fall_max: u64,
     /// How fast it grew in the last life of the release before.
     pub(crate) before: Option<Pace>,
+    /// The requests of its pool, where it is an instance of one.
+    pub(crate) pool: Option<&'a PoolLows>,
 }
 
 /// What a history tells of the time to come; times are milliseconds from its last point.
@@ -169,11 +174,11 @@ pub(crate) fn reckon(lows: &[Low], known: Known<'_>) -> Outlook {
     match shape::shape(lows, known.limit as f64, known.fall_max as f64) {
         Shape::LevelsOff => Outlook::LevelsOff,
         Shape::Level => Outlook::Level,
-        Shape::Grows(trend) => reckon_trend(&trend, known),
+        Shape::Grows(trend) => reckon_trend(&trend, lows, known),
     }
 }
 
-fn reckon_trend(trend: &Trend, known: Known<'_>) -> Outlook {
+fn reckon_trend(trend: &Trend, lows: &[Low], known: Known<'_>) -> Outlook {
     let limit = known.limit as f64;
     // A heap is collected when it is full; other things break at the tip of a tooth.
     let (tip, tip_max) = match known.resource {
@@ -182,7 +187,9 @@ fn reckon_trend(trend: &Trend, known: Known<'_>) -> Outlook {
     };
     let left = (limit - trend.floor - tip).max(0.0);
     let left_least = (limit - trend.floor - tip_max - trend.by_time.spread.min(left)).max(0.0);
-    let load = Load::after(&trend.requests);
+    let own = Load::after(&trend.requests);
+    let of_pool = known.pool.and_then(|pool| share::expected(lows, pool));
+    let load = own.map(|own| of_pool.map_or(own, |load| load.doubted_by(own)));
     let (likely, least, most, per_ms) = match (trend.grows, &trend.by_requests, load) {
         (Grows::ByRequests, Some(line), Some(load)) => (
             load.until(left / line.slope),

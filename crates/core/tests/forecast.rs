@@ -3,9 +3,12 @@
 //!
 //! Each leak must be found before seven tenths of its life are over, and nothing that is no
 //! leak may be found at all. At half of its life, the forecast's error is told as a share of
-//! the time that is then left. `EVENKEEL_FORECAST=SEEDS` prints the table for other seeds:
+//! the time that is then left. Pools of siblings that are restarted in turn, to which load
+//! is dealt unevenly, are judged by that error alone. `EVENKEEL_FORECAST=SEEDS` prints the table for other seeds:
 //! `EVENKEEL_FORECAST=101..140 cargo test -p evenkeel-core --test forecast -- --nocapture`.
 
+#[path = "forecast/pools.rs"]
+mod pools;
 #[path = "forecast/series.rs"]
 mod series;
 
@@ -266,4 +269,31 @@ fn real_processes_are_told_apart() {
     // Real programs change their minds: the dictionary's entries grow by a fifth at half.
     assert!(table.error(100) <= 0.30, "{}", table.lines);
     assert_eq!(table.within, table.leaks, "{}", table.lines);
+}
+
+#[test]
+fn shares_that_wander_and_restarts_of_siblings_do_not_mislead() {
+    let mut lines = String::new();
+    let mut judged = |pool: &pools::Pool| {
+        let errors = pool.judge();
+        lines += &errors.lines;
+        writeln!(lines, "{}: mean {:.3}", pool.name, errors.mean()).expect("a line");
+        errors
+    };
+    let recorded: Vec<_> = pools::recorded().iter().map(&mut judged).collect();
+    let generated: Vec<_> = seeds()
+        .flat_map(pools::generated)
+        .map(|pool| judged(&pool))
+        .collect();
+    let all: f64 = generated.iter().map(pools::Errors::mean).sum();
+    let mean = all / generated.len() as f64;
+    writeln!(lines, "{} generated: mean {mean:.3}", generated.len()).expect("a line");
+    if std::env::var_os("EVENKEEL_FORECAST").is_some() {
+        std::io::Write::write_all(&mut std::io::stdout(), lines.as_bytes()).expect("stdout");
+    }
+    assert!(recorded.len() >= 2, "{lines}");
+    for errors in recorded {
+        assert!(errors.all.len() >= 5 && errors.mean() <= 0.15, "{lines}");
+    }
+    assert!(mean <= 0.12, "{lines}");
 }

@@ -93,6 +93,26 @@ impl Load {
         (root - rate) / rise
     }
 
+    /// A share of it.
+    pub(crate) fn times(self, share: f64) -> Self {
+        Self {
+            rate: self.rate * share,
+            rise: self.rise * share,
+            rises_for: self.rises_for,
+            rate_max: self.rate_max * share,
+            rate_min: self.rate_min * share,
+        }
+    }
+
+    /// The same, where it may be as busy as `other` and as quiet.
+    pub(crate) fn doubted_by(self, other: Self) -> Self {
+        Self {
+            rate_max: self.rate_max.max(other.rate_max),
+            rate_min: self.rate_min.min(other.rate_min),
+            ..self
+        }
+    }
+
     /// The same on a busier day, and on a quieter one.
     pub(crate) fn busier(self) -> Self {
         Self {

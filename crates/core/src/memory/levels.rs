@@ -20,10 +20,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Memory;
 use crate::authority::pairs;
-use crate::edge::EdgeWindow;
+use crate::edge::{EdgeWindow, InstanceState, PoolWindow};
 use crate::forecast::lows::{self, Low};
 use crate::forecast::shape::POINTS_MIN;
+use crate::forecast::share::{EQUAL_OF, PoolLows};
 use crate::forecast::{Exhausts, Forecast, Known, Outlook, Pace, Standing, reckon};
+use crate::ids::PoolId;
 use crate::observation::{Level, Levels, Resource};
 use crate::policy::{LeakPolicy, Policy};
 use crate::subject::Subject;
@@ -45,6 +47,9 @@ const LEVEL_MIN: usize = 24;
 /// Pictures in a row that must show nothing left: one may have met a burst.
 const FULL_MIN: u8 = 2;
 
+/// Pictures that may be taken of a process while it ends, and before the next one is seen.
+const ENDING_MAX: u8 = 4;
+
 /// Starts that are told this close together are one: some observers reckon them from the
 /// time since the machine was started.
 const SAME_START: Duration = Duration::from_secs(2);
@@ -55,6 +60,9 @@ const SAME_START: Duration = Duration::from_secs(2);
 pub(crate) struct LevelsMemory {
     #[serde(with = "pairs")]
     subjects: BTreeMap<Subject, Tracked>,
+    /// The requests of each pool, and an equal share of them.
+    #[serde(with = "pairs")]
+    pools: BTreeMap<PoolId, Vec<Low>>,
     /// What histories count their milliseconds from.
     origin: Option<Timestamp>,
     /// When the last window of the edge ended.
@@ -87,6 +95,9 @@ struct History {
     fallen_at: Option<Timestamp>,
     /// Its greatest fall while nothing was restarted.
     fall_max: u64,
+    /// The same before its last fall, and pictures since that.
+    fall_max_before: u64,
+    since_fall: u8,
     /// Pictures in a row in which nothing was left.
     full: u8,
     /// When it was last reckoned, at what level.
@@ -196,9 +207,10 @@ impl Memory {
             .retain(|resource, _| watched.iter().any(|level| level.resource == *resource));
         let warm = tracked.is_warm(of_leaks, at);
         let siblings = memory.siblings(&levels.of, policy);
+        let pool = memory.pool_of(&levels.of, policy);
         for level in watched {
             let history = tracked.resources.entry(level.resource.clone()).or_default();
-            history.take(level, at);
+            history.take(level, at, tracked.started_at.is_some());
             if !warm && ends_with_process(&level.resource) {
                 continue;
             }
@@ -207,7 +219,12 @@ impl Memory {
                 continue;
             }
             let reckoned_at = (at_ms, at);
-            history.reckon(&level.resource, tracked.release.as_deref(), reckoned_at);
+            history.reckon(
+                &level.resource,
+                tracked.release.as_deref(),
+                pool,
+                reckoned_at,
+            );
             let alone = memory.is_alone(&siblings, &level.resource, history);
             if let Some(forecast) = &mut history.forecast {
                 forecast.alone = alone;
@@ -224,6 +241,14 @@ impl Memory {
             return;
         }
         memory.windows_until = Some(at);
+        if let Some(origin) = memory.origin {
+            let at_ms = millis(time::since(origin, at));
+            let pools = &mut memory.pools;
+            pools.retain(|id, _| window.pools.contains_key(id));
+            for (id, pool) in &window.pools {
+                count_of_pool(pools.entry(id.clone()).or_default(), pool, at_ms);
+            }
+        }
         let mut all: u64 = 0;
         for (instance, seen) in window.pools.values().flat_map(|pool| &pool.instances) {
             let requests = u64::from(seen.requests);
@@ -262,6 +287,14 @@ impl LevelsMemory {
     fn moment(&self, at_ms: u64) -> Timestamp {
         let origin = self.origin.unwrap_or(Timestamp::MIN);
         time::after(origin, Duration::from_millis(at_ms))
+    }
+
+    fn pool_of(&self, of: &Subject, policy: &Policy) -> Option<&PoolLows> {
+        let Subject::Instance(instance) = of else {
+            return None;
+        };
+        let (id, _) = policy.pool_of(instance)?;
+        self.pools.get(id).map(Vec::as_slice)
     }
 
     fn siblings(&self, of: &Subject, policy: &Policy) -> Vec<Subject> {
@@ -321,8 +354,14 @@ impl Tracked {
                 Some(release) => Some((release.clone(), history.pace)),
                 None => history.before.take(),
             };
+            // A process that ends gives back everything, page by page: no tooth.
+            let fall_max = match history.since_fall > ENDING_MAX {
+                true => history.fall_max,
+                false => history.fall_max_before,
+            };
             *history = History {
-                fall_max: history.fall_max,
+                fall_max,
+                fall_max_before: fall_max,
                 fallen_at: level.map(|_| at).or(history.fallen_at),
                 before,
                 ..History::default()
@@ -354,17 +393,21 @@ impl History {
         }
     }
 
-    fn take(&mut self, level: &Level, at: Timestamp) {
+    fn take(&mut self, level: &Level, at: Timestamp, restarts_are_told: bool) {
         let used = level.used;
         if self.peak == 0 && self.trough == 0 {
             (self.trough, self.peak) = (used, used);
         }
         (self.used, self.limit) = (used, level.limit);
+        self.since_fall = self.since_fall.saturating_add(1);
         self.peak = self.peak.max(used);
         let (risen, fallen) = (self.peak - self.trough.min(used), self.peak - used);
         let counts = level.limit.is_none_or(|limit| fallen >= limit / 50);
         if fallen > 0 && fallen >= risen / 2 && counts {
-            self.fall(fallen, used, at);
+            // What a process holds it alone gives back, as long as it lives: a collector. A
+            // disk is tidied up by people, and so is what may have been a restart.
+            let by_itself = restarts_are_told && ends_with_process(&level.resource);
+            self.fall(fallen, used, at, by_itself);
         }
         self.trough = self.trough.min(used);
         // A heap is full before each collection.
@@ -377,14 +420,20 @@ impl History {
     }
 
     /// It fell by at least half of what it had risen.
-    fn fall(&mut self, fallen: u64, used: u64, at: Timestamp) {
+    fn fall(&mut self, fallen: u64, used: u64, at: Timestamp, by_itself: bool) {
         let forecast = self.forecast.take_if(|_| self.agreed >= AGREED_MIN);
         self.fallen_at = Some(at);
         (self.trough, self.peak) = (used, used);
+        if self.since_fall > ENDING_MAX {
+            self.fall_max_before = self.fall_max;
+        }
+        self.since_fall = 0;
         match forecast {
             // What ended a trend that was more than half way was somebody who tidied up, and
             // no collector: everything begins anew.
-            Some(forecast) if forecast.way_pct >= 50 && fallen / 2 >= self.fall_max => {
+            Some(forecast)
+                if !by_itself && forecast.way_pct >= 50 && fallen / 2 >= self.fall_max =>
+            {
                 self.lows.clear();
                 self.agreed = 0;
             }
@@ -415,6 +464,7 @@ impl History {
         &mut self,
         resource: &Resource,
         release: Option<&str>,
+        pool: Option<&PoolLows>,
         (at_ms, at): (u64, Timestamp),
     ) {
         let limit = self.limit.unwrap_or(u64::MAX);
@@ -425,6 +475,7 @@ impl History {
             limit,
             fall_max: self.fall_max,
             before: self.before.as_ref().map(|(_, pace)| *pace),
+            pool,
         };
         match reckon(&self.lows, known) {
             Outlook::RunsOut {
@@ -481,6 +532,25 @@ impl History {
             }
         }
     }
+}
+
+/// Counts the requests of a pool, and an equal share of them among those that serve
+/// ([`PoolLows`]).
+fn count_of_pool(lows: &mut Vec<Low>, window: &PoolWindow, at_ms: u64) {
+    let instances = window.instances.values();
+    let requests: u64 = instances.map(|seen| u64::from(seen.requests)).sum();
+    let instances = window.instances.values();
+    let serving: u64 = instances
+        .map(|seen| match seen.state {
+            InstanceState::InUse => EQUAL_OF,
+            // From a tenth of its share to all of it.
+            InstanceState::SlowStart => EQUAL_OF / 2,
+            InstanceState::Draining | InstanceState::Down | InstanceState::Ejected => 0,
+        })
+        .sum();
+    let (all, equal) = lows.last().map_or((0, 0), |low| (low.requests, low.used));
+    let equal = equal + requests * EQUAL_OF * EQUAL_OF / serving.max(EQUAL_OF);
+    lows::take(lows, at_ms, equal, all + requests);
 }
 
 /// Whether it is free again when the process has ended.

@@ -295,6 +295,20 @@ const SORTS: &[Sort] = &[
         },
     },
     Sort {
+        name: "a few great teeth, load rises",
+        leaks: false,
+        counted: true,
+        load: Load::Rises,
+        scales: ALL,
+        shape: |dice| {
+            let base = dice.between(0.1, 0.15);
+            let height = (1.0 - base) * dice.between(0.42, 0.49);
+            let count = dice.between(3.0, 8.0);
+            let mut teeth = teeth(dice, height / 1.15, count);
+            Box::new(move |dice, _, done| base + teeth(dice, done))
+        },
+    },
+    Sort {
         name: "cache that fills and stays",
         leaks: false,
         counted: true,

@@ -3,8 +3,9 @@
 //! busiest day brings both there at about the same time.
 //!
 //! Users of 50 businesses work at a rising rate, open-loop, over connections that are kept.
-//! Two more pools stand beside: a front end that is well, and one whose memory is a healthy
-//! sawtooth; whoever restarts one of them has taken it for a leak. Everything is measured
+//! Two more pools stand beside: a front end that is well, and two whose memory is a healthy
+//! sawtooth; whoever restarts one of them has taken it for a leak. They are two so that a
+//! restart would really be done: the last one of a pool is never touched. Everything is measured
 //! from outside: requests by their clients, memory by `/proc`, requests of each front end
 //! by its own count, restarts by process ids.
 
@@ -138,10 +139,10 @@ fn groups(pace: &Pace, ended_at_bytes: Option<u64>) -> Vec<(&'static str, Vec<Fo
         ended_at_bytes,
     };
     let leaks = format!(r#"{{"leak_bytes_per_request": {}}}"#, pace.leak_bytes);
-    // As much litter as others leak, swept well below the limit.
+    // More litter than others leak, since they are asked less, swept well below the limit.
     let litters = format!(
         r#"{{"litter_bytes_per_request": {}, "litter_bytes_max": {}}}"#,
-        pace.leak_bytes * 3,
+        pace.leak_bytes * 6,
         96 * MIB
     );
     vec![
@@ -150,7 +151,13 @@ fn groups(pace: &Pace, ended_at_bytes: Option<u64>) -> Vec<(&'static str, Vec<Fo
             vec![form("web-1", leaks.clone()), form("web-2", leaks)],
         ),
         (WELL, vec![form("planning-1", "{}".to_owned())]),
-        (SAWTOOTH, vec![form("documents-1", litters)]),
+        (
+            SAWTOOTH,
+            vec![
+                form("documents-1", litters.clone()),
+                form("documents-2", litters),
+            ],
+        ),
     ]
 }
 
@@ -159,7 +166,7 @@ pub(super) async fn replay(options: &Options) -> Result<Replay, String> {
     let mut timeline = Timeline::new(options.tells);
     let pace = Pace::of(options);
     timeline.now(format!(
-        "setting up: PostgreSQL, four front ends, 50 businesses (arm: {}, seed {})",
+        "setting up: PostgreSQL, five front ends, 50 businesses (arm: {}, seed {})",
         options.arm.as_str(),
         options.seed
     ));
