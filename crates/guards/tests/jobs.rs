@@ -86,6 +86,11 @@ async fn ending_takes_the_whole_tree_and_keeps_evidence_first() {
     bench.started(&run).await;
     let stubborn = pid_in(&bench, "stubborn").await;
     let daemon = pid_in(&bench, "daemon").await;
+    eventually("the daemon has become what evidence names", || {
+        let words = std::fs::read(format!("/proc/{daemon}/cmdline"));
+        words.is_ok_and(|words| words.starts_with(b"sleep"))
+    })
+    .await;
     let performed = bench.end(&run, Duration::from_millis(300)).await;
     assert!(
         matches!(&performed.outcome, Outcome::Done(text) if text.contains("killed after a grace")),
