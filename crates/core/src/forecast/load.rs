@@ -1,9 +1,12 @@
 //! The load that is to be expected, and when it has brought so many requests.
 //!
-//! A load that has risen all through the window rises on for as long as it has been seen to
-//! rise, and then stays: a morning ends. One that falls is not believed to: what it brings
-//! is reckoned from the mean. One that does neither stays as it is. From one and a half days
-//! on the same is said of whole days: a load has days and nights.
+//! A load that has risen through the window rises on for as long as it has been seen to
+//! rise, and then stays: a morning ends. How much of the rise is believed depends on how far
+//! it stands out from the noise of its own counting: the slope is shrunk by its squared share
+//! of both (James and Stein's, as in the best linear predictor), so that there is no moment
+//! at which a rise is suddenly there. One that falls is not believed to: what it brings is
+//! reckoned from the mean. From one and a half days on the same is said of whole days: a load
+//! has days and nights.
 
 use alloc::vec::Vec;
 
@@ -57,16 +60,19 @@ impl Load {
             sum / rates.len() as f64
         };
         let parts = [thirds(0), thirds(1), thirds(2)];
-        let rises = line.slope_low > 0.0 && parts[2] > parts[0] * 1.1;
+        let rise = line.slope.max(0.0) * believed(&line);
         let falls = line.slope_high < 0.0 && parts[2] < parts[0] * 0.9;
-        let rate = match (rises, falls) {
-            (true, _) => line.at(last.at).max(mean),
+        let rate = match (rise > 0.0, falls) {
+            (true, _) => {
+                let middle = f64::midpoint(rates.first()?.0, rates.last()?.0);
+                line.at(middle) + rise * (last.at - middle)
+            }
             (_, true) => mean,
             _ => f64::midpoint(parts[1], parts[2]),
         };
         Some(Self {
-            rate,
-            rise: if rises { line.slope } else { 0.0 },
+            rate: rate.max(if rise > 0.0 { mean } else { 0.0 }),
+            rise,
             rises_for: span,
             rate_max: parts.into_iter().fold(rate, f64::max),
             rate_min: parts.into_iter().fold(rate, f64::min),
@@ -127,6 +133,19 @@ impl Load {
             rise: 0.0,
             ..self
         }
+    }
+}
+
+/// How much of a slope is believed: its square, by that and the square of its own error.
+fn believed(line: &Line) -> f64 {
+    // 95% of a normal distribution. The interval takes points for independent, of which
+    // neighbours share two thirds of what they count.
+    let error = (line.slope_high - line.slope_low) / (2.0 * 1.96);
+    let (slope, error) = (line.slope * line.slope, error * error * 3.0);
+    if slope + error > 0.0 {
+        slope / (slope + error)
+    } else {
+        0.0
     }
 }
 

@@ -12,8 +12,11 @@
 //!   traffic. Every 5xx counts as slow for the same reason.
 //! - The two are drawn with replacement, redrawn once: the slower one of two still gets a few,
 //!   and so is seen to have recovered.
-//! - Loads within a tenth are the same load, and the first drawn gets it: shares follow the
-//!   weights, not the noise.
+//! - Loads within a tenth are the same load, and the first drawn gets it; so are costs within
+//!   a half of each other the same cost: shares follow the weights, not the noise. Latencies
+//!   of two that are alike differ by a third for minutes at a time, and who is thought to be
+//!   dearer by that little would get one request in four of a quiet pool: its sibling leaks,
+//!   warms up and fills its caches twice as fast, and nobody can say how fast it will.
 //!
 //! Whom it chooses from, the first group with anybody in it:
 //!
@@ -66,6 +69,10 @@ const FIRST_SHARE: f64 = 0.1;
 
 /// Loads that differ by less are the same.
 const SAME: f64 = 1.1;
+
+/// Costs that differ by less are the same: what is smoothed over a few seconds of a few tens
+/// of requests a second is not known better. Under load the queue tells sooner than this.
+const ALIKE: f64 = 1.5;
 
 /// Draws until one is taken as it comes.
 const DRAWS: usize = 8;
@@ -391,12 +398,18 @@ impl State {
         if other == one {
             other = self.draw(now, group, tried, slow_start, dice)?;
         }
-        let load = |index: usize| {
+        let under_way = |index: usize| {
             let known = &self.instances[index];
             let share = known.share(now, slow_start) * known.weight.max(1.0) / 100.0;
-            (f64::from(known.under_way) / share + 1.0) * known.cost
+            f64::from(known.under_way) / share + 1.0
         };
-        let picked = match load(one) <= load(other) * SAME {
+        let load = |index: usize| under_way(index) * self.instances[index].cost;
+        let costs = self.instances[one].cost / self.instances[other].cost;
+        let (of_one, of_other) = match (1.0 / ALIKE..=ALIKE).contains(&costs) {
+            true => (under_way(one), under_way(other)),
+            false => (load(one), load(other)),
+        };
+        let picked = match of_one <= of_other * SAME {
             true => one,
             false => other,
         };

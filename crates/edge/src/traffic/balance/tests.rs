@@ -64,6 +64,28 @@ fn equal_instances_get_equal_shares() {
     }
 }
 
+/// A quiet pool, fifty requests a second: latencies are a few milliseconds, and now and then
+/// ten times as many, at both alike.
+#[test]
+fn chance_in_latencies_makes_no_share_in_any_ten_seconds() {
+    let settings = with(2);
+    let balance = balance(&settings, PoolPlan::default());
+    let mut dice = Dice(3);
+    for window in 0..60 {
+        let mut counts = [0u32; 2];
+        for request in 0..500 {
+            let now = window * 10 * SECOND + request * 20_000;
+            let picked = balance.pick(now, &wish(0)).unwrap();
+            let tenth = 1.0 + 9.0 * dice.part().powi(8);
+            let latency = Duration::from_micros((5000.0 * tenth) as u64);
+            balance.observe(now, picked, 0, Went::Well(latency));
+            balance.let_go(picked, false);
+            counts[picked] += 1;
+        }
+        assert!(counts.iter().all(|count| *count > 200), "{window}: {counts:?}");
+    }
+}
+
 #[test]
 fn failing_fast_attracts_nobody() {
     let settings = with(3);
