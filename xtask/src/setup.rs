@@ -96,6 +96,12 @@ const NEEDS: &[Need] = &[
         missing: || missing_program("h2load").or_else(|| missing_program("nghttp")),
     },
     Need {
+        what: "Pebble",
+        why: "the ACME authority that issues certificates in tests",
+        packages: &["pebble"],
+        missing: || missing_program("pebble"),
+    },
+    Need {
         what: "Node 18 or newer, with npm",
         why: "browser tests",
         packages: &["nodejs", "npm"],

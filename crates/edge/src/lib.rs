@@ -5,7 +5,7 @@
 //! count; a thread of its own for each core would need locks on the path of every request,
 //! or give every tenant its share once for each thread. One core carries some tens of
 //! thousands of requests a second, which is a hundred times what the services ask for that
-//! this is made for.
+//! this is made for. Certificates that an authority issues are ordered on a second one.
 //!
 //! It takes [`settings::Settings`], which the program has checked, and an
 //! [`EdgePlan`](evenkeel_core::edge::EdgePlan) at any time; it gives an
@@ -17,6 +17,7 @@ pub mod settings;
 pub mod traffic;
 
 mod access_log;
+mod acme;
 mod banner;
 mod checks;
 mod client;
@@ -217,9 +218,17 @@ async fn serve(
         shared,
         listeners,
         sockets,
-        started,
+        mut started,
         offered,
+        certificates,
     } = begun;
+    let state_dir = shared.settings.state_dir.clone();
+    let ordering = acme::start(&state_dir, certificates.wanted, certificates.challenges);
+    let ordering = ordering.unwrap_or_else(|error| {
+        let problem = format!("no certificate is ordered: {error}; check the system's limits");
+        started.problems.push(problem);
+        None
+    });
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| tokio::task::spawn_local(listener.accept(shared.clone())))
@@ -256,6 +265,8 @@ async fn serve(
             Some(Command::Stop) | None => break false,
         }
     };
+    // Who serves from now on orders, too.
+    drop(ordering);
     // With it go its copies of the listeners.
     drop(taken_over);
     for place in sockets.places {
@@ -286,6 +297,7 @@ struct Begun {
     started: Started,
     /// Copies of the listeners, for who takes over.
     offered: Vec<(SocketAddr, OwnedFd)>,
+    certificates: listen::Ordered,
 }
 
 /// The sockets in the state folder.
@@ -309,7 +321,11 @@ fn begin(settings: Settings) -> Result<Begun, StartError> {
     });
     let plan = keeper::read_plan(&state_dir);
     let shared = Shared::new(settings, plan);
-    let (listeners, started) = listen::bind(&shared, &mut taken);
+    let listen::Bound {
+        listeners,
+        started,
+        certificates,
+    } = listen::bind(&shared, &mut taken);
     if listeners.is_empty() {
         return Err(StartError::NoListener(started.problems));
     }
@@ -334,6 +350,7 @@ fn begin(settings: Settings) -> Result<Begun, StartError> {
         listeners,
         sockets,
         started,
+        certificates,
     })
 }
 

@@ -15,11 +15,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::acme::Wanted;
+use crate::acme::store::Store;
 use crate::client::Peer;
 use crate::handover::Taken;
-use crate::settings::{Certificates as Configured, Listener as Settings};
+use crate::settings::{Authority, Certificates as Configured, Listener as Settings};
 use crate::shared::{Place, Shared};
-use crate::tls::Certificates;
+use crate::tls::{Certificates, Challenges, PROOF};
 use crate::wire::{Stream, Wire};
 use crate::{Started, forwarded, h1, h2, proxy_protocol};
 
@@ -66,11 +68,27 @@ impl std::fmt::Debug for Tls {
     }
 }
 
+/// What listens, and what is to be ordered for it.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) started: Started,
+    pub(crate) certificates: Ordered,
+}
+
+/// The certificates that authorities issue.
+#[derive(Debug, Default)]
+pub(crate) struct Ordered {
+    pub(crate) wanted: Vec<Wanted>,
+    pub(crate) challenges: Challenges,
+}
+
 /// Binds all that can be bound; takes what was taken over where it fits.
-pub(crate) fn bind(shared: &Shared, taken: &mut Option<Taken>) -> (Vec<Listener>, Started) {
+pub(crate) fn bind(shared: &Shared, taken: &mut Option<Taken>) -> Bound {
     let (mut listeners, mut started) = (Vec::new(), Started::default());
+    let mut certificates = Ordered::default();
     for settings in &shared.settings.listeners {
-        let tls = match tls(settings, &mut started.problems) {
+        let tls = match tls(settings, shared, &mut started.problems, &mut certificates) {
             Ok(tls) => tls,
             Err(()) => continue,
         };
@@ -94,24 +112,33 @@ pub(crate) fn bind(shared: &Shared, taken: &mut Option<Taken>) -> (Vec<Listener>
             }
         }
     }
-    (listeners, started)
+    Bound {
+        listeners,
+        started,
+        certificates,
+    }
 }
 
 /// What TLS needs; an error where it is asked for and cannot be had.
-fn tls(settings: &Settings, problems: &mut Vec<String>) -> Result<Option<Tls>, ()> {
+fn tls(
+    settings: &Settings,
+    shared: &Shared,
+    problems: &mut Vec<String>,
+    ordered: &mut Ordered,
+) -> Result<Option<Tls>, ()> {
     let address = settings.address;
-    let files = match &settings.tls {
+    let is_asked = |listener: &Settings| matches!(listener.tls, Some(Configured::Acme(_)));
+    let certificates = match &settings.tls {
         None => return Ok(None),
-        Some(Configured::Files(files)) => files,
-        Some(Configured::Acme { .. }) => {
-            problems.push(format!(
-                "{address} is not served: certificates by ACME are not here yet; name certificate_file and key_file"
-            ));
-            return Err(());
+        Some(Configured::Files(files)) => {
+            let asks = shared.settings.listeners.iter().any(is_asked);
+            let challenges = asks.then(|| ordered.challenges.clone());
+            let (certificates, troubles) = Certificates::load(files, challenges);
+            problems.extend(troubles);
+            certificates
         }
+        Some(Configured::Acme(authority)) => Some(issued(authority, shared, problems, ordered)),
     };
-    let (certificates, troubles) = Certificates::load(files);
-    problems.extend(troubles);
     let Some(certificates) = certificates else {
         problems.push(format!("{address} is not served: it has no certificate"));
         return Err(());
@@ -126,6 +153,45 @@ fn tls(settings: &Settings, problems: &mut Vec<String>) -> Result<Option<Tls>, (
             Err(())
         }
     }
+}
+
+/// What an authority issues for a listener: what is stored at once, the rest when it comes.
+fn issued(
+    authority: &Authority,
+    shared: &Shared,
+    problems: &mut Vec<String>,
+    ordered: &mut Ordered,
+) -> Arc<Certificates> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let same = |wanted: &&mut Wanted| {
+        wanted.authority.directory == authority.directory
+            && wanted.authority.domains == authority.domains
+    };
+    let known = ordered.wanted.iter_mut().find(same);
+    let held = match &known {
+        Some(known) => known.held.clone(),
+        None => {
+            let store = Store::open(&shared.settings.state_dir);
+            let held = store.and_then(|store| store.read(authority, &provider));
+            held.unwrap_or_else(|error| {
+                problems.push(format!(
+                    "{error}; a new certificate is ordered in its place"
+                ));
+                None
+            })
+        }
+    };
+    let key = held.as_ref().map(|held| held.key.clone());
+    let certificates = Certificates::issued(key, provider, ordered.challenges.clone());
+    match known {
+        Some(known) => known.served.push(certificates.clone()),
+        None => ordered.wanted.push(Wanted {
+            authority: authority.clone(),
+            served: vec![certificates.clone()],
+            held,
+        }),
+    }
+    certificates
 }
 
 fn listen(address: SocketAddr, taken: &mut Option<Taken>) -> io::Result<TcpListener> {
@@ -252,7 +318,14 @@ async fn shake(
     }
     let stream = match tls {
         None => Stream::Plain(tcp),
-        Some(tls) => Stream::Tls(Box::new(TlsAcceptor::from(tls.config).accept(tcp).await?)),
+        Some(tls) => {
+            let mut stream = TlsAcceptor::from(tls.config).accept(tcp).await?;
+            if stream.get_ref().1.alpn_protocol() == Some(PROOF) {
+                stream.shutdown().await?;
+                return Err(io::Error::other("an authority has looked"));
+            }
+            Stream::Tls(Box::new(stream))
+        }
     };
     Ok((stream, peer))
 }

@@ -53,17 +53,32 @@ pub enum Certificates {
     /// Files, one pair or several: the one whose names fit the client's is used, else the
     /// first. Read again when they change.
     Files(Vec<CertificateFiles>),
-    /// An ACME authority.
-    Acme {
-        /// Its directory.
-        directory: String,
-        /// For whom.
-        domains: Vec<String>,
-        /// Whom it may write to.
-        contact: Option<String>,
-        /// A further root to believe the authority's own certificate by, PEM.
-        root: Option<PathBuf>,
-    },
+    /// An ACME authority issues it.
+    Acme(Authority),
+}
+
+/// An ACME authority, and what is asked of it. That its terms are agreed to was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// Its directory.
+    pub directory: String,
+    /// For which hosts; at least one, lower case, no wildcards.
+    pub domains: Vec<String>,
+    /// Whom it may write to, `mailto:` before the address.
+    pub contact: Option<String>,
+    /// A further root to believe the authority's own certificate by, PEM.
+    pub root: Option<PathBuf>,
+    /// How long it is left alone after a failure.
+    pub backoff: Backoff,
+}
+
+/// How long nobody is asked after a failure: doubled each time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// After the first.
+    pub first: Duration,
+    /// The most.
+    pub most: Duration,
 }
 
 /// A certificate with its key, PEM.
@@ -342,6 +357,17 @@ impl Default for Bounds {
             streams_max: 100,
             tenants_told: 20,
             tenants_known: 20_000,
+        }
+    }
+}
+
+impl Default for Backoff {
+    /// Let's Encrypt forgives five failed proofs of a name in an hour: five minutes, doubled,
+    /// make four in the first. Six hours are four tries a day for what stays broken.
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(5 * 60),
+            most: Duration::from_secs(6 * 3600),
         }
     }
 }

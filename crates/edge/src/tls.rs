@@ -1,10 +1,11 @@
 //! TLS of a listener: certificates from files, the one whose names fit the client's, read
-//! again when they change.
+//! again when they change; or those that an authority issues ([`crate::acme`]).
 //!
 //! What always holds: open connections stay open when a certificate is read again; what
 //! cannot be used leaves the one before in place and is said by name. One that has ended is
 //! served nevertheless, and said: some clients go on where a refused connection stops all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
@@ -26,6 +27,42 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// The largest file that is read. Chains have some thousand bytes.
 const FILE_MAX: u64 = 1 << 20;
+
+/// What an authority speaks that wants to see that a name is ours (RFC 8737).
+pub(crate) const PROOF: &[u8] = b"acme-tls/1";
+
+/// What authorities are shown that want to see that a name is ours: nothing but while one
+/// looks. One for the whole edge, because they come to port 443 whichever listener asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Challenges(Arc<RwLock<BTreeMap<String, Arc<CertifiedKey>>>>);
+
+impl Challenges {
+    /// Shows this for the name.
+    pub(crate) fn put(&self, name: &str, proof: CertifiedKey) {
+        let mut proofs = self
+            .0
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        proofs.insert(name.to_owned(), Arc::new(proof));
+    }
+
+    /// Shows nothing for the name any more.
+    pub(crate) fn take(&self, name: &str) {
+        let mut proofs = self
+            .0
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        proofs.remove(name);
+    }
+
+    fn of(&self, name: &str) -> Option<Arc<CertifiedKey>> {
+        let proofs = self
+            .0
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        proofs.get(name).cloned()
+    }
+}
 
 /// A certificate that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,14 +88,21 @@ pub(crate) enum TlsError {
 /// The certificates of a listener.
 #[derive(Debug)]
 pub(crate) struct Certificates {
+    /// None where an authority issues them.
     files: Vec<CertificateFiles>,
+    /// None where an authority has not yet issued one: handshakes fail.
     served: RwLock<Vec<Arc<CertifiedKey>>>,
     provider: Arc<CryptoProvider>,
+    /// `None`: no listener asks an authority, and none is answered.
+    challenges: Option<Challenges>,
 }
 
 impl Certificates {
     /// Reads all that can be read; what cannot is told by name. `None`: none can be used.
-    pub(crate) fn load(files: &[CertificateFiles]) -> (Option<Arc<Self>>, Vec<String>) {
+    pub(crate) fn load(
+        files: &[CertificateFiles],
+        challenges: Option<Challenges>,
+    ) -> (Option<Arc<Self>>, Vec<String>) {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let (mut keys, mut problems) = (Vec::new(), Vec::new());
         for pair in files {
@@ -82,9 +126,30 @@ impl Certificates {
                 files: files.to_vec(),
                 served: RwLock::new(keys),
                 provider,
+                challenges,
             })
         });
         (certificates, problems)
+    }
+
+    /// Those that an authority issues: the one that is there already, or none yet.
+    pub(crate) fn issued(
+        first: Option<Arc<CertifiedKey>>,
+        provider: Arc<CryptoProvider>,
+        challenges: Challenges,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            files: Vec::new(),
+            served: RwLock::new(first.into_iter().collect()),
+            provider,
+            challenges: Some(challenges),
+        })
+    }
+
+    /// Serves this one, from the next handshake on.
+    pub(crate) fn serve(&self, key: Arc<CertifiedKey>) {
+        let served = self.served.write();
+        *served.unwrap_or_else(|poisoned| poisoned.into_inner()) = vec![key];
     }
 
     /// What a listener's handshakes go by.
@@ -95,12 +160,18 @@ impl Certificates {
             .with_no_client_auth()
             .with_cert_resolver(self.clone());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        if self.challenges.is_some() {
+            config.alpn_protocols.push(PROOF.to_vec());
+        }
         config.ticketer = rustls::crypto::ring::Ticketer::new()?;
         Ok(Arc::new(config))
     }
 
     /// Reads the files again when they change, for ever.
     pub(crate) async fn keep(self: Arc<Self>) {
+        if self.files.is_empty() {
+            return;
+        }
         let mut known = self.stamps();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -144,6 +215,10 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if hello.alpn().is_some_and(|alpn| alpn.eq([PROOF])) {
+            let challenges = self.challenges.as_ref()?;
+            return challenges.of(&hello.server_name()?.to_ascii_lowercase());
+        }
         let served = self.served.read();
         let served = served.unwrap_or_else(|poisoned| poisoned.into_inner());
         if let [only] = served.as_slice() {
@@ -175,6 +250,17 @@ fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
     Ok(text)
 }
 
+/// From when until when a certificate holds.
+pub(crate) fn life(own: &CertificateDer<'_>) -> Option<(Timestamp, Timestamp)> {
+    let own = x509_cert::Certificate::from_der(own).ok()?;
+    let validity = own.tbs_certificate.validity;
+    let at = |time: x509_cert::time::Time| {
+        let seconds = time.to_unix_duration().as_secs();
+        Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
+    };
+    Some((at(validity.not_before)?, at(validity.not_after)?))
+}
+
 /// A certificate with its key, and when it ends.
 fn read(
     files: &CertificateFiles,
@@ -189,10 +275,7 @@ fn read(
         let (path, what) = (certificate.clone(), "certificate");
         return Err(TlsError::Empty { path, what });
     };
-    let ends_at = x509_cert::Certificate::from_der(own).ok().and_then(|own| {
-        let ends = own.tbs_certificate.validity.not_after.to_unix_duration();
-        Timestamp::from_second(i64::try_from(ends.as_secs()).ok()?).ok()
-    });
+    let ends_at = life(own).map(|(_, ends_at)| ends_at);
     let private = PrivateKeyDer::from_pem_slice(&bytes(key)?).map_err(|_| TlsError::Empty {
         path: key.clone(),
         what: "key",
@@ -226,7 +309,7 @@ mod tests {
     fn a_new_certificate_is_served_and_a_broken_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let files = write(dir.path(), "a.example");
-        let (certificates, problems) = Certificates::load(std::slice::from_ref(&files));
+        let (certificates, problems) = Certificates::load(std::slice::from_ref(&files), None);
         let certificates = certificates.unwrap();
         assert_eq!(problems, Vec::<String>::new());
         let (first, stamps) = (served(&certificates), certificates.stamps());
@@ -241,7 +324,7 @@ mod tests {
             std::fs::write(&files.key, text).unwrap();
             certificates.reload();
             assert_eq!(served(&certificates), second);
-            let (none, problems) = Certificates::load(std::slice::from_ref(&files));
+            let (none, problems) = Certificates::load(std::slice::from_ref(&files), None);
             assert!(
                 none.is_none() && problems[0].contains("key"),
                 "{problems:?}"

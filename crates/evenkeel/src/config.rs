@@ -4,6 +4,7 @@
 //! is bound or a database is asked. Defaults are safe: what ends something watches.
 //! Secrets stand in files of their own and are named here.
 
+mod acme;
 mod calendar;
 mod checks;
 mod components;

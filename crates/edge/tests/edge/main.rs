@@ -1,6 +1,7 @@
 //! The edge on real sockets: between clients that write what they like and instances that
 //! answer what they like.
 
+mod acme;
 mod bounds;
 mod control;
 mod faults;

@@ -19,18 +19,15 @@ use evenkeel_edge::settings::{
 
 use evenkeel_guards::leaks::{PoolSpec, ReadyPath};
 
+use super::acme::Asked;
 use super::listeners::{address, usable};
 use super::pools::PoolOf;
 use super::reader::{At, Report, Section};
-use super::secrets::readable;
 use super::settings::Kind;
 use crate::web::tls::TlsFiles;
 
 /// Certificates of one listener; each is read at the start.
 const CERTIFICATES_MAX: usize = 1_000;
-
-/// The authority that is asked where none is named.
-const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 /// What [edge] says; pools and routes stand beside it.
 pub(super) struct Front {
@@ -239,14 +236,6 @@ fn bounds(section: &mut Section<'_>, report: &mut Report<'_>) -> Bounds {
     }
 }
 
-/// An authority that is to be asked, as it is written.
-struct Asked {
-    domains: Vec<At<String>>,
-    directory: Option<At<String>>,
-    contact: Option<At<String>>,
-    root: Option<At<PathBuf>>,
-}
-
 fn listener(
     mut section: Section<'_>,
     trusted: &[Network],
@@ -257,12 +246,7 @@ fn listener(
     let certificate = section.path(report, "certificate_file", Kind::Folder);
     let key = section.path(report, "key_file", Kind::Folder);
     let more = section.map(report, "more_certificates");
-    let asked = Asked {
-        domains: section.list(report, "acme_domains"),
-        directory: section.text(report, "acme_directory"),
-        contact: section.text(report, "acme_contact"),
-        root: section.path(report, "acme_ca_file", Kind::Folder),
-    };
+    let asked = Asked::read(&mut section, report);
     let proxy_protocol = section.yes_no(report, "proxy_protocol").unwrap_or(false);
     let redirect_to_https = section.yes_no(report, "redirect_to_https").unwrap_or(false);
     let at = section.at.clone();
@@ -288,7 +272,7 @@ fn listener(
              files or from an authority",
         );
     }
-    let authority = acme(asked, report);
+    let authority = asked.checked(report).map(Certificates::Acme);
     let tls = if pairs.is_empty() {
         authority
     } else {
@@ -367,53 +351,6 @@ fn is_usable((certificate, key): &Pair, report: &mut Report<'_>) -> bool {
         report.problems.push(problem);
     }
     good
-}
-
-/// The authority, where there is a name to ask for.
-fn acme(asked: Asked, report: &mut Report<'_>) -> Option<Certificates> {
-    let Asked {
-        domains,
-        directory,
-        contact,
-        root,
-    } = asked;
-    if domains.is_empty() {
-        let named = [
-            directory.map(|at| at.at),
-            contact.map(|at| at.at),
-            root.map(|at| at.at),
-        ];
-        for at in named.into_iter().flatten() {
-            report.error(
-                &at,
-                "no certificate is asked for: name for which hosts, acme_domains = [\"app.example.com\"]",
-            );
-        }
-        return None;
-    }
-    for domain in &domains {
-        if domain.value.contains('*') || !evenkeel_guards::checks::is_host(&domain.value) {
-            let what = format!("`{}` is no name that can be proved over HTTP", domain.value);
-            report.error(&domain.at, what + "; write for example \"app.example.com\"");
-        }
-    }
-    let insecure = |directory: &&At<String>| !directory.value.starts_with("https://");
-    if let Some(directory) = directory.as_ref().filter(insecure) {
-        report.error(
-            &directory.at,
-            "an authority is asked over https:// only, or anyone could answer for it",
-        );
-    }
-    if let Some(root) = &root {
-        readable(root, false, report);
-    }
-    let directory = directory.map(|at| at.value);
-    Some(Certificates::Acme {
-        directory: directory.unwrap_or_else(|| LETS_ENCRYPT.to_owned()),
-        domains: domains.into_iter().map(|at| at.value).collect(),
-        contact: contact.map(|at| at.value),
-        root: root.map(|at| at.value),
-    })
 }
 
 /// `trusted`.

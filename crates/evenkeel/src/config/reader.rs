@@ -274,12 +274,19 @@ impl<'t> Section<'t> {
     }
 
     pub(super) fn yes_no(&mut self, report: &mut Report<'_>, key: &'static str) -> Option<bool> {
+        self.yes_no_at(report, key).map(|at| at.value)
+    }
+
+    pub(super) fn yes_no_at(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+    ) -> Option<At<bool>> {
         self.of_kind(report, key, Kind::YesNo, |value| {
             value
                 .as_bool()
                 .ok_or_else(|| "is neither true nor false".into())
         })
-        .map(|at| at.value)
     }
 
     pub(super) fn duration(

@@ -483,8 +483,9 @@ settings! {
         "certificate_file" Folder "-" "\"app.pem\"" "The certificate and those between it and the authority (PEM): then it speaks TLS. Read again when it changes.";
         "key_file" Folder "-" "\"app-key.pem\"" "The certificate's key (PEM, without a password).";
         "more_certificates" Map "{}" "{ \"other.pem\" = \"other-key.pem\" }" "Further certificates with their keys, for other names: the one that fits the name the client asks for is used.";
-        "acme_domains" List "[]" "[\"app.example.com\"]" "Names for which an authority is asked for a certificate, instead of files.";
-        "acme_directory" Text "\"https://acme-v02.api.letsencrypt.org/directory\"" "\"https://acme.example.com/directory\"" "The authority's ACME directory.";
+        "acme_domains" List "[]" "[\"app.example.com\"]" "Names for which an authority issues the certificate, instead of files: ordered, kept in the data folder, and renewed by the edge. No wildcards.";
+        "acme_terms_agreed" YesNo "false" "true" "That the authority's terms of service were read and are agreed to; without it nothing is ordered.";
+        "acme_directory" Text "\"https://acme-v02.api.letsencrypt.org/directory\"" "\"https://acme-staging-v02.api.letsencrypt.org/directory\"" "The authority's ACME directory. The example is Let's Encrypt's for trying it out.";
         "acme_contact" Text "-" "\"ops@example.com\"" "Whom the authority may write to.";
         "acme_ca_file" Folder "-" "\"acme-ca.pem\"" "The certificate (PEM) by which an authority of your own is believed.";
         "proxy_protocol" YesNo "false" "true" "Trusted peers begin every connection with a PROXY header (version 1 or 2).";

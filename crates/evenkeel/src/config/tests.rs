@@ -115,6 +115,7 @@ fn every_example_of_the_table_is_accepted() {
                 "on_calendar",
                 "more_certificates",
                 "acme_domains",
+                "acme_terms_agreed",
                 "acme_directory",
                 "acme_contact",
                 "acme_ca_file",
@@ -322,7 +323,8 @@ fn the_defaults_of_the_edge_are_the_real_ones() {
         full.push_str(text);
         // An authority is only named where one is asked.
         let given = settings::of(section).filter(|setting| {
-            !matches!(setting.default, "" | "-") && setting.key != "acme_directory"
+            !matches!(setting.default, "" | "-")
+                && !["acme_directory", "acme_terms_agreed"].contains(&setting.key)
         });
         for setting in given {
             full.push_str(&format!("{} = {}\n", setting.key, setting.default));
