@@ -82,7 +82,10 @@ fn chance_in_latencies_makes_no_share_in_any_ten_seconds() {
             balance.let_go(picked, false);
             counts[picked] += 1;
         }
-        assert!(counts.iter().all(|count| *count > 200), "{window}: {counts:?}");
+        assert!(
+            counts.iter().all(|count| *count > 200),
+            "{window}: {counts:?}"
+        );
     }
 }
 
