@@ -16,7 +16,8 @@
 //! - Only who holds the lock in the folder orders, one certificate at a time. A process that
 //!   takes the listeners over serves what is stored and waits until the one before lets go.
 //! - Every wait has an end; after a failure the authority is left alone, see
-//!   [`schedule::backoff`], and as long as it asks for.
+//!   [`schedule::backoff`], and as long as it asks for. A restart asks again after the
+//!   first, shortest wait: who mended something restarts, and so does what crashes.
 
 mod order;
 mod schedule;
@@ -159,6 +160,8 @@ async fn keep_one(
             wanted.authority.directory
         );
     }
+    let now = Timestamp::now();
+    sleep_until(orderer.store.left_alone_until(&wanted.authority, now)).await;
     let mut failures = 0;
     loop {
         if let Some(held) = &wanted.held {
@@ -179,11 +182,15 @@ async fn keep_one(
                     schedule::due(&held)
                 );
                 wanted.serve(held);
+                note(&orderer.store, &wanted.authority, None);
             }
             Err(error) => {
                 failures += 1;
-                let wait = schedule::backoff(failures, wanted.authority.backoff, dice());
-                let wait = wait.max(error.wait().unwrap_or_default());
+                let backoff = wanted.authority.backoff;
+                let asked_for = error.wait().unwrap_or_default();
+                let wait = schedule::backoff(failures, backoff, dice()).max(asked_for);
+                let at_least = backoff.first.max(asked_for);
+                note(&orderer.store, &wanted.authority, Some(at_least));
                 let meanwhile = wanted.meanwhile();
                 let again = schedule::written(wait);
                 tracing::error!(
@@ -192,6 +199,17 @@ async fn keep_one(
                 tokio::time::sleep(wait).await;
             }
         }
+    }
+}
+
+/// Notes for a process after this one how long the authority is to be left alone.
+fn note(store: &Store, authority: &Authority, wait: Option<Duration>) {
+    let until = wait.and_then(|wait| Timestamp::now().checked_add(wait).ok());
+    if let Err(error) = store.leave_alone(authority, until) {
+        tracing::warn!(
+            "a restart would ask {} too soon: {error}",
+            authority.directory
+        );
     }
 }
 

@@ -83,6 +83,17 @@ pub(crate) struct Ordered {
     pub(crate) challenges: Challenges,
 }
 
+impl Ordered {
+    /// Orders nothing for who does not serve: the authority would not find it.
+    fn forget(&mut self, certificates: &Arc<Certificates>) {
+        self.wanted.retain_mut(|wanted| {
+            let served = &mut wanted.served;
+            served.retain(|served| !Arc::ptr_eq(served, certificates));
+            !served.is_empty()
+        });
+    }
+}
+
 /// Binds all that can be bound; takes what was taken over where it fits.
 pub(crate) fn bind(shared: &Shared, taken: &mut Option<Taken>) -> Bound {
     let (mut listeners, mut started) = (Vec::new(), Started::default());
@@ -104,6 +115,9 @@ pub(crate) fn bind(shared: &Shared, taken: &mut Option<Taken>) -> Bound {
                 });
             }
             Err(error) => {
+                if let Some(tls) = &tls {
+                    certificates.forget(&tls.certificates);
+                }
                 let address = settings.address;
                 let ask = address.port();
                 started.problems.push(format!(
@@ -401,5 +415,34 @@ impl AsyncWrite for Begun {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Backoff;
+
+    #[test]
+    fn nothing_is_ordered_for_listeners_that_have_no_place() {
+        let mut ordered = Ordered::default();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let issued = [(); 2]
+            .map(|()| Certificates::issued(None, provider.clone(), ordered.challenges.clone()));
+        ordered.wanted.push(Wanted {
+            authority: Authority {
+                directory: "https://acme.example/".to_owned(),
+                domains: vec!["app.example.com".to_owned()],
+                contact: None,
+                root: None,
+                backoff: Backoff::default(),
+            },
+            served: issued.to_vec(),
+            held: None,
+        });
+        for (certificates, left) in issued.iter().zip([1, 0]) {
+            ordered.forget(certificates);
+            assert_eq!(ordered.wanted.len(), left);
+        }
     }
 }

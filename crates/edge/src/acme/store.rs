@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use rustls::client::verify_server_name;
@@ -26,6 +27,9 @@ use crate::tls::life;
 
 /// The folder in the data folder.
 const FOLDER: &str = "acme";
+
+/// The longest that what a process before noted holds.
+const LEFT_ALONE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Something in the store that cannot be had or put there.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +104,33 @@ impl Store {
         write(&self.certificate(authority), pem.as_bytes())
     }
 
+    /// Until when nobody is to be asked for this one, as a process before left it. A damaged
+    /// file says nothing, and no clock that was wrong says more than a day.
+    pub(super) fn left_alone_until(&self, authority: &Authority, now: Timestamp) -> Timestamp {
+        let text = read(&self.left_alone(authority)).unwrap_or_default();
+        let until = text.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok());
+        let most = now.checked_add(LEFT_ALONE_MAX).unwrap_or(now);
+        until.unwrap_or(now).min(most)
+    }
+
+    /// Notes until when nobody is to be asked for this one; `None`: no longer.
+    pub(super) fn leave_alone(
+        &self,
+        authority: &Authority,
+        until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let path = self.left_alone(authority);
+        match until {
+            Some(until) => write(&path, until.to_string().as_bytes()),
+            None => match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(unusable(&path)(error))
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
     /// What the account's key is read from; `None` where there is none yet.
     pub(super) fn account(&self, directory: &str) -> Result<Option<Vec<u8>>, StoreError> {
         read(&self.account_file(directory))
@@ -122,6 +153,10 @@ impl Store {
         let first = names.first().copied().unwrap_or_default();
         let hash = hash(std::iter::once(authority.directory.as_str()).chain(names.iter().copied()));
         self.dir.join(format!("{first}-{hash:016x}.pem"))
+    }
+
+    fn left_alone(&self, authority: &Authority) -> PathBuf {
+        self.certificate(authority).with_extension("not-before")
     }
 
     fn account_file(&self, directory: &str) -> PathBuf {
@@ -236,6 +271,32 @@ mod tests {
         assert!(lock.is_some() && other.lock().unwrap().is_none());
         drop(lock);
         assert!(other.lock().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_restart_leaves_an_authority_alone_that_failed_a_moment_ago() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let wanted = authority("https://one.example/", &["a.example"]);
+        let other = authority("https://one.example/", &["b.example"]);
+        let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+        let until = |text: &str| text.parse::<Timestamp>().unwrap();
+        let left_alone = || store.left_alone_until(&wanted, now);
+        assert_eq!(left_alone(), now);
+        let soon = until("2026-11-21T10:05:00Z");
+        store.leave_alone(&wanted, Some(soon)).unwrap();
+        assert_eq!(left_alone(), soon);
+        assert_eq!(store.left_alone_until(&other, now), now);
+        // A clock that was wrong, a damaged file, and a certificate that came.
+        let wrong = until("2999-01-01T00:00:00Z");
+        store.leave_alone(&wanted, Some(wrong)).unwrap();
+        assert_eq!(left_alone(), until("2026-11-22T10:00:00Z"));
+        std::fs::write(store.left_alone(&wanted), "soon").unwrap();
+        assert_eq!(left_alone(), now);
+        for _ in 0..2 {
+            store.leave_alone(&wanted, None).unwrap();
+            assert_eq!(left_alone(), now);
+        }
     }
 
     #[test]

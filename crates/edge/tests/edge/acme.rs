@@ -279,24 +279,32 @@ fn a_certificate_is_ordered_when_the_authority_is_there_and_not_again_after_a_re
 #[test]
 fn a_certificate_is_renewed_before_it_ends_and_no_request_fails_meanwhile() {
     let (upstream, place) = (Upstream::answering(OK), Place::new());
-    let edge = start_in(
-        with(place.authority(), &upstream),
-        Arc::new(TempDir::new().unwrap()),
-    );
-    let pebble = place.pebble(port(&edge), 9, &[]);
+    let mut settings = with(place.authority(), &upstream);
+    let edge = start_in(settings.clone(), Arc::new(TempDir::new().unwrap()));
+    let pebble = place.pebble(port(&edge), 15, &[]);
     let root = place.root();
-    let first = served(&edge, &root, &[], &pebble);
+    let mut last = served(&edge, &root, &[], &pebble);
+    // One renews it, then the other that takes over.
+    let mut serving = vec![edge];
     let until = Instant::now() + PATIENCE;
-    loop {
-        // The client verifies that what it is served has not ended.
-        let (answer, own) = https(edge.started().addresses[1], &root, "/").unwrap();
-        assert!(answer.ends_with("\r\n\r\nok"), "{answer:?}");
-        if own != first {
-            break;
+    for _ in 0..2 {
+        let edge = &serving[serving.len() - 1];
+        loop {
+            // The client verifies that what it is served has not ended.
+            let (answer, own) = https(edge.started().addresses[1], &root, "/").unwrap();
+            assert!(answer.ends_with("\r\n\r\nok"), "{answer:?}");
+            if own != last {
+                last = own;
+                break;
+            }
+            assert!(Instant::now() < until, "{}", pebble.said());
+            pause();
         }
-        assert!(Instant::now() < until, "{}", pebble.said());
-        pause();
+        settings.listeners[1].address = edge.started().addresses[1];
+        let next = start_in(settings.clone(), edge.dir.clone());
+        serving.push(next);
     }
+    assert_eq!(pebble.issued(), 3);
 }
 
 #[test]
