@@ -19,6 +19,12 @@ use super::Grows;
 use super::line::{GROUPS_MAX, Line, median};
 use super::lows::{Low, Point, grouped};
 
+/// How much worse than by time the fit by requests may be and still be believed. Requests are
+/// counted by windows and levels looked at between them, which costs the fit by requests a
+/// little; what grows by time under a load that moves fits far better by time, and under one
+/// that does not the two say the same.
+const BY_TIME_WORSE: f64 = 1.5;
+
 /// Stretches a floor is made of, the finest first.
 const GROUPS: [u64; 5] = [GROUPS_MAX, 16, 12, 8, GROUPS_MIN];
 
@@ -179,7 +185,7 @@ impl Floor {
             by_time,
             by_requests,
         };
-        if by_requests.is_some_and(|line| line.misfit <= by_time.misfit) {
+        if by_requests.is_some_and(|line| line.misfit <= by_time.misfit * BY_TIME_WORSE) {
             floor.grows = Grows::ByRequests;
         }
         Some(floor)
