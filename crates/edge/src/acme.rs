@@ -161,7 +161,13 @@ async fn keep_one(
         );
     }
     let now = Timestamp::now();
-    sleep_until(orderer.store.left_alone_until(&wanted.authority, now)).await;
+    let left_alone_until = orderer.store.left_alone_until(&wanted.authority, now);
+    if left_alone_until > now {
+        tracing::warn!(
+            "the last order for {names} failed: the next is not before {left_alone_until}"
+        );
+    }
+    sleep_until(left_alone_until).await;
     let mut failures = 0;
     loop {
         if let Some(held) = &wanted.held {

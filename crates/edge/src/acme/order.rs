@@ -317,3 +317,89 @@ fn request(domains: &[String]) -> Result<(KeyPair, Vec<u8>), OrderError> {
     let request = params.serialize_request(&key).map_err(of_rcgen)?;
     Ok((key, request.der().to_vec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+    use super::*;
+    use crate::settings::Backoff;
+
+    /// An authority that gives one answer to whatever it is asked, as often as it is asked.
+    fn authority(dir: &std::path::Path, answer: &'static str) -> Authority {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let root = dir.join("root.pem");
+        std::fs::write(&root, made.cert.pem()).unwrap();
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth();
+        let config = config.with_single_cert(vec![made.cert.der().clone()], key);
+        let config = Arc::new(config.unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for tcp in listener.incoming().flatten() {
+                let server = ServerConnection::new(config.clone()).unwrap();
+                let mut stream = StreamOwned::new(server, tcp);
+                // A request without a body fits into one piece.
+                let _asked = stream.read(&mut [0; 4096]);
+                let _gone = stream.write_all(answer.as_bytes());
+                stream.conn.send_close_notify();
+                let _gone = stream.flush();
+            }
+        });
+        Authority {
+            directory: format!("https://localhost:{port}/"),
+            domains: vec!["app.example.com".to_owned()],
+            contact: None,
+            root: Some(root),
+            backoff: Backoff::default(),
+        }
+    }
+
+    async fn refused(answer: &'static str) -> OrderError {
+        let dir = tempfile::tempdir().unwrap();
+        let orderer = Orderer {
+            store: Store::open(dir.path()).unwrap(),
+            challenges: Challenges::default(),
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+        };
+        let authority = authority(dir.path(), answer);
+        orderer.order(&authority).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_authority_that_has_too_much_to_do_is_left_alone_as_long_as_it_asks_for() {
+        for answer in [
+            "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7200\r\ncontent-length: 2\r\n\r\n{}",
+            "HTTP/1.1 503 Service Unavailable\r\nretry-after: 7200\r\ncontent-length: 0\r\n\r\n",
+        ] {
+            let error = refused(answer).await;
+            assert_eq!(error.wait(), Some(Duration::from_secs(7200)), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_authority_is_said_with_what_to_do() {
+        for (answer, said) in [
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+                "is an ACME directory",
+            ),
+            (
+                "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n",
+                "it answers 500",
+            ),
+            ("nonsense\r\n\r\n", "check acme_directory"),
+        ] {
+            let error = refused(answer).await;
+            assert!(error.to_string().contains(said), "{error}");
+            assert_eq!(error.wait(), None);
+        }
+    }
+}
