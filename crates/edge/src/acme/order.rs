@@ -26,6 +26,12 @@ const POLL: RetryPolicy = RetryPolicy::new()
     .backoff(1.5)
     .timeout(Duration::from_secs(120));
 
+/// How often a certificate that was asked for is fetched.
+const FETCHES: u32 = 6;
+
+/// The pause before it is fetched again, doubled each time: half a minute in all.
+const FETCH_AGAIN: Duration = Duration::from_secs(1);
+
 /// The problem of an account that is not known (RFC 8555, 6.7).
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
@@ -119,8 +125,7 @@ impl Orderer {
         let mut order = order.map_err(&said)?;
         self.prove(authority, &mut order, &said).await?;
         let (key, request) = request(&authority.domains)?;
-        order.finalize_csr(&request).await.map_err(&said)?;
-        let chain = order.poll_certificate(&POLL).await.map_err(&said)?;
+        let chain = issued(&mut order, &request).await.map_err(&said)?;
         let pem = key.serialize_pem() + &chain;
         let unusable = |why: String| OrderError::Unusable {
             directory: authority.directory.clone(),
@@ -216,6 +221,31 @@ impl Orderer {
             Err(error) => Err(said(error)),
         }
     }
+}
+
+/// The chain that is issued for a request. What goes wrong on the way does not cost the order:
+/// authorities count what they issue (Let's Encrypt: five for the same names in a week), also
+/// where nobody fetches it.
+async fn issued(order: &mut Order, request: &[u8]) -> Result<String, Error> {
+    let mut wait = FETCH_AGAIN;
+    for _ in 1..FETCHES {
+        match fetch(order, request).await {
+            Ok(chain) => return Ok(chain),
+            Err(error) if order.state().status == OrderStatus::Invalid => return Err(error),
+            Err(error) => tracing::warn!("the certificate is not there yet: {error}; asked again"),
+        }
+        tokio::time::sleep(wait).await;
+        wait *= 2;
+    }
+    fetch(order, request).await
+}
+
+/// Asks for the certificate, unless that is done, and fetches it.
+async fn fetch(order: &mut Order, request: &[u8]) -> Result<String, Error> {
+    if order.refresh().await?.status == OrderStatus::Ready {
+        order.finalize_csr(request).await?;
+    }
+    order.poll_certificate(&POLL).await
 }
 
 /// What the authority says of the names that it could not see.
