@@ -45,7 +45,7 @@ pub(crate) const REFERENCE: Agreed = Agreed {
 
 pub(crate) fn demo(workspace: &Workspace, rest: &[String]) -> Result<ExitCode, String> {
     versions::check_rust(workspace)?;
-    setup::ready(workspace)?;
+    setup::ready_for_demo()?;
     build(workspace, &["--workspace", "--bins"])?;
     let mut drill = workspace.program(binary(workspace, "evenkeel-drill"));
     let after_dashes = rest.iter().skip_while(|a| *a == "--");

@@ -36,13 +36,24 @@ struct Need {
     missing: fn() -> Option<String>,
 }
 
-const NEEDS: &[Need] = &[
+/// What the demo needs, and so the first minute of everybody who looks at this.
+const DEMO: &[Need] = &[
     Need {
         what: "PostgreSQL 15 or newer (server)",
         why: "the guarded database in demo, drills and tests",
         packages: &["postgresql"],
         missing: postgres_missing,
     },
+    Need {
+        what: "pyftpdlib for /usr/bin/python3",
+        why: "the FTP servers that receive, or never read, the export",
+        packages: &["python3", "python3-pyftpdlib"],
+        missing: || missing_module("pyftpdlib.servers, pyftpdlib.handlers, pyftpdlib.authorizers"),
+    },
+];
+
+/// What only the tests need beside.
+const TESTS: &[Need] = &[
     Need {
         what: "Chromium",
         why: "browser tests",
@@ -52,12 +63,6 @@ const NEEDS: &[Need] = &[
                 .is_none()
                 .then(|| "not on PATH".to_owned())
         },
-    },
-    Need {
-        what: "pyftpdlib for /usr/bin/python3",
-        why: "the FTP servers that receive, or never read, the export",
-        packages: &["python3", "python3-pyftpdlib"],
-        missing: || missing_module("pyftpdlib.servers, pyftpdlib.handlers, pyftpdlib.authorizers"),
     },
     Need {
         what: "aiosmtpd for /usr/bin/python3",
@@ -155,6 +160,11 @@ fn missing_program(name: &str) -> Option<String> {
         .then(|| "not on PATH".to_owned())
 }
 
+/// Makes the machine ready for the demo, which needs little of what the tests do.
+pub(crate) fn ready_for_demo() -> Result<(), String> {
+    packages_of(DEMO)
+}
+
 /// Makes the machine ready for benches.
 pub(crate) fn ready_for_benches(workspace: &Workspace) -> Result<(), String> {
     rust_tools(workspace)?;
@@ -167,10 +177,11 @@ pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the machine ready, or says what a person has to do.
+/// Makes the machine ready for the demo and the tests, or says what a person has to do.
 pub(crate) fn ready(workspace: &Workspace) -> Result<(), String> {
     rust_tools(workspace)?;
-    packages_of(NEEDS)?;
+    packages_of(DEMO)?;
+    packages_of(TESTS)?;
     corpora::ready(workspace)?;
     browser_packages(workspace)
 }
@@ -361,7 +372,7 @@ mod tests {
 
     #[test]
     fn every_need_says_why_and_where_from() {
-        for need in NEEDS {
+        for need in [DEMO, TESTS, PEERS].into_iter().flatten() {
             assert!(
                 !need.why.is_empty() && !need.packages.is_empty(),
                 "{}",
