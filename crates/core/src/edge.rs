@@ -145,6 +145,24 @@ pub struct EdgeWindow {
     pub refused: u32,
 }
 
+impl EdgeWindow {
+    /// A window in which nothing passed, for whoever has something to put into it.
+    pub fn quiet(from: Timestamp) -> Self {
+        Self {
+            from,
+            plan: 0,
+            routes: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            tenants: BTreeMap::new(),
+            tenants_rest: Traffic::default(),
+            tenants_rest_count: 0,
+            connections: 0,
+            connections_refused: 0,
+            refused: 0,
+        }
+    }
+}
+
 /// Requests that ended in a window.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::edge::{EdgeWindow, InstanceWindow, PoolWindow, Traffic};
+use evenkeel_core::edge::{EdgeWindow, InstanceWindow, PoolWindow};
 use evenkeel_core::event::What;
 use evenkeel_core::finding::FindingKind;
 use evenkeel_core::observation::{Level, Levels, Observation, Resource, Seen};
@@ -55,16 +55,8 @@ fn window(before_ms: u64, requests: u64) -> EdgeWindow {
         ..PoolWindow::default()
     };
     EdgeWindow {
-        from: at(before_ms),
-        plan: 0,
-        routes: BTreeMap::new(),
         pools: BTreeMap::from([("web".into(), pool)]),
-        tenants: BTreeMap::new(),
-        tenants_rest: Traffic::default(),
-        tenants_rest_count: 0,
-        connections: 0,
-        connections_refused: 0,
-        refused: 0,
+        ..EdgeWindow::quiet(at(before_ms))
     }
 }
 

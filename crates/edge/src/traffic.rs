@@ -660,16 +660,13 @@ impl Traffic {
         });
         let named = self.tenants.take();
         EdgeWindow {
-            from,
             plan: self.in_force.borrow().plan.revision,
             routes,
             pools: pools.collect(),
             tenants: named.tenants,
             tenants_rest: named.rest,
             tenants_rest_count: named.rest_count,
-            connections: 0,
-            connections_refused: 0,
-            refused: 0,
+            ..EdgeWindow::quiet(from)
         }
     }
 }

@@ -226,9 +226,6 @@ fn show_edge(published: &Published, now: Timestamp, trouble: bool) {
             (format!("{:08x}", 0x4f1c_2a00_u32 + of * 7919), traffic)
         };
         let window = EdgeWindow {
-            from: now - SignedDuration::from_secs(i64::from(600 - n)),
-            plan: 0,
-            routes: BTreeMap::new(),
             pools: BTreeMap::from([("web".into(), pool)]),
             tenants: (0..6).map(tenant).collect(),
             tenants_rest: Traffic {
@@ -237,8 +234,7 @@ fn show_edge(published: &Published, now: Timestamp, trouble: bool) {
             },
             tenants_rest_count: 44,
             connections: 210,
-            connections_refused: 0,
-            refused: 0,
+            ..EdgeWindow::quiet(now - SignedDuration::from_secs(i64::from(600 - n)))
         };
         let at = now - SignedDuration::from_secs(i64::from(599 - n));
         published.windows.take(at, &window);

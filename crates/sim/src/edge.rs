@@ -103,16 +103,8 @@ impl Sim {
     fn window(&mut self, from: Ms) -> EdgeWindow {
         let (now, offset) = (self.now, self.offset);
         let mut window = EdgeWindow {
-            from: at(from + offset),
             plan: self.edge.in_force.revision,
-            routes: BTreeMap::new(),
-            pools: BTreeMap::new(),
-            tenants: BTreeMap::new(),
-            tenants_rest: Traffic::default(),
-            tenants_rest_count: 0,
-            connections: 0,
-            connections_refused: 0,
-            refused: 0,
+            ..EdgeWindow::quiet(at(from + offset))
         };
         for sort in POOLS {
             let id = PoolId::from(sort.pool);

@@ -77,18 +77,7 @@ pub(crate) fn see(line: &str, now: Timestamp) -> Result<Option<Seen>, String> {
 
 fn window(pool: &str, words: &[&str], now: Timestamp) -> Result<EdgeWindow, String> {
     let second = Duration::from_secs(1);
-    let mut window = EdgeWindow {
-        from: now.checked_sub(second).map_err(|e| e.to_string())?,
-        plan: 0,
-        routes: Default::default(),
-        pools: Default::default(),
-        tenants: Default::default(),
-        tenants_rest: Traffic::default(),
-        tenants_rest_count: 0,
-        connections: 0,
-        connections_refused: 0,
-        refused: 0,
-    };
+    let mut window = EdgeWindow::quiet(now.checked_sub(second).map_err(|e| e.to_string())?);
     let mut of = PoolWindow::default();
     for word in words {
         if word.starts_with("from=") {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::edge::{EdgeWindow, InstanceWindow, PoolWindow, Traffic};
+use evenkeel_core::edge::{EdgeWindow, InstanceWindow, PoolWindow};
 use evenkeel_core::observation::{Level, Levels, Resource, Seen};
 use evenkeel_core::policy::{LeakPolicy, Policy, PoolPolicy, VolumePolicy};
 use evenkeel_core::subject::Subject;
@@ -143,15 +143,7 @@ fn requests(words: &[&str], policy: &Policy, now: Timestamp) -> Result<Seen, Str
         pool.instances.insert(instance.into(), seen);
     }
     Ok(Seen::EdgeWindow(EdgeWindow {
-        from: time::before(now, Duration::from_secs(1)),
-        plan: 0,
-        routes: BTreeMap::new(),
         pools,
-        tenants: BTreeMap::new(),
-        tenants_rest: Traffic::default(),
-        tenants_rest_count: 0,
-        connections: 0,
-        connections_refused: 0,
-        refused: 0,
+        ..EdgeWindow::quiet(time::before(now, Duration::from_secs(1)))
     }))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use evenkeel_core::edge::{EdgeWindow, InstanceState, InstanceWindow, PoolWindow, Traffic};
+use evenkeel_core::edge::{EdgeWindow, InstanceState, InstanceWindow, PoolWindow};
 use evenkeel_core::ids::InstanceId;
 use evenkeel_core::observation::{Level, Levels, Observation, Resource, Seen};
 use evenkeel_core::policy::{LeakPolicy, Policy, PoolPolicy};
@@ -213,16 +213,8 @@ fn window(from: u64, seen: &[(u32, InstanceState)]) -> EdgeWindow {
         ..PoolWindow::default()
     };
     EdgeWindow {
-        from: at(from),
-        plan: 0,
-        routes: BTreeMap::new(),
         pools: BTreeMap::from([("web".into(), pool)]),
-        tenants: BTreeMap::new(),
-        tenants_rest: Traffic::default(),
-        tenants_rest_count: 0,
-        connections: 0,
-        connections_refused: 0,
-        refused: 0,
+        ..EdgeWindow::quiet(at(from))
     }
 }
 

@@ -196,16 +196,11 @@ fn show_edge(published: &Published, now: Timestamp) {
         ..Traffic::default()
     };
     let window = EdgeWindow {
-        from: now,
-        plan: 0,
         routes: BTreeMap::from([("all".into(), traffic.clone())]),
         pools: BTreeMap::from([("web".into(), pool)]),
         tenants: BTreeMap::from([("not-configured".into(), traffic)]),
-        tenants_rest: Traffic::default(),
-        tenants_rest_count: 0,
         connections: 9,
-        connections_refused: 0,
-        refused: 0,
+        ..EdgeWindow::quiet(now)
     };
     published.windows.take(now, &window);
     let levels = Levels {

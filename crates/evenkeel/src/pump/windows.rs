@@ -239,16 +239,8 @@ mod tests {
             ..PoolWindow::default()
         };
         let window = EdgeWindow {
-            from: Timestamp::UNIX_EPOCH,
-            plan: 0,
-            routes: BTreeMap::new(),
             pools: BTreeMap::from([("web".into(), pool)]),
-            tenants: BTreeMap::new(),
-            tenants_rest: Traffic::default(),
-            tenants_rest_count: 0,
-            connections: 0,
-            connections_refused: 0,
-            refused: 0,
+            ..EdgeWindow::quiet(Timestamp::UNIX_EPOCH)
         };
         for second in 0..=SECONDS_KEPT as i64 {
             windows.take(Timestamp::from_second(second).expect("a time"), &window);

@@ -398,16 +398,11 @@ fn an_object_without_fields_takes_nothing_from_the_next_one() {
         let mut rest = Traffic::default();
         rest.latencies.record(1_500);
         Seen::EdgeWindow(EdgeWindow {
-            from: at(0),
             plan: 3,
-            routes: BTreeMap::new(),
             pools: [pool].into(),
-            tenants: BTreeMap::new(),
             tenants_rest: rest,
-            tenants_rest_count: 0,
             connections: 7,
-            connections_refused: 0,
-            refused: 0,
+            ..EdgeWindow::quiet(at(0))
         })
     };
     let steps: Vec<Step> = ["web", "documents", "web"]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::edge::{InstanceWindow, PoolWindow, Traffic};
+use evenkeel_core::edge::{InstanceWindow, PoolWindow};
 use evenkeel_core::observation::Observation;
 use evenkeel_core::record::Record;
 use tokio::io::AsyncReadExt;
@@ -93,16 +93,8 @@ fn window(states: &[(&str, InstanceState)]) -> EdgeWindow {
         ..PoolWindow::default()
     };
     EdgeWindow {
-        from: Timestamp::UNIX_EPOCH,
-        plan: 0,
-        routes: BTreeMap::new(),
         pools: BTreeMap::from([("web".into(), pool)]),
-        tenants: BTreeMap::new(),
-        tenants_rest: Traffic::default(),
-        tenants_rest_count: 0,
-        connections: 0,
-        connections_refused: 0,
-        refused: 0,
+        ..EdgeWindow::quiet(Timestamp::UNIX_EPOCH)
     }
 }
 
