@@ -3,6 +3,7 @@
 //! | what | bound | at the bound |
 //! |---|---|---|
 //! | waiting for a request | `keep_alive`; `head_timeout` for the first | closed |
+//! | the same when the edge stops | none; `LAST_CALL` for the first | closed |
 //! | a request's head | `head_timeout` from its first byte | 408, closed |
 //! | its size | `head_max`, `headers_max` | 431 or 414, closed |
 //! | a body, a slow reader | the route's `idle_timeout` between two pieces | cut off |
@@ -39,6 +40,10 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What is read of it meanwhile, bytes.
 const LINGER_MAX: usize = 256 * 1024;
 
+/// How long a connection that has not asked yet may still ask when the edge stops: it was
+/// opened before anybody was told to go elsewhere.
+const LAST_CALL: Duration = Duration::from_secs(3);
+
 /// How long the edge's own short answers may take to be read.
 const OWN_ANSWER: Duration = Duration::from_secs(30);
 
@@ -70,7 +75,10 @@ pub(crate) async fn serve(shared: Rc<Shared>, wire: Wire, peer: Peer) -> Option<
     loop {
         let head = match next(&shared, &client, &alarm, patience, is_first).await {
             Next::Request(head) => head,
-            Next::Over => return None,
+            Next::Over => {
+                farewell(&client).await;
+                return None;
+            }
             Next::Newer => {
                 return Rc::try_unwrap(client)
                     .ok()
@@ -114,7 +122,7 @@ async fn next(
     is_first: bool,
 ) -> Next {
     let bounds = shared.head_bounds();
-    let (mut begun, mut is_begun) = (Begun::default(), false);
+    let (mut begun, mut is_begun, mut is_last_call) = (Begun::default(), false, false);
     alarm.set_in(patience);
     let next = poll_fn(|cx| {
         let wire = &mut client.borrow_mut().wire;
@@ -139,8 +147,12 @@ async fn next(
                 Poll::Pending => break,
             }
         }
-        if !is_begun && shared.is_stopping.get() {
-            return Poll::Ready(Next::Over);
+        if !is_begun && !is_last_call && shared.is_stopping.get() {
+            if !is_first {
+                return Poll::Ready(Next::Over);
+            }
+            is_last_call = true;
+            alarm.set_in(LAST_CALL.min(patience));
         }
         match alarm.poll_due(cx) {
             Poll::Ready(()) if is_begun => Poll::Ready(Next::Late),
@@ -521,6 +533,17 @@ async fn linger(client: &RefCell<Client>, alarm: &Alarm) {
                 Poll::Pending => return alarm.poll_due(cx),
             }
         }
+    })
+    .await;
+}
+
+/// Ends a connection on which nothing is under way. On TLS it is said: a client could not know
+/// an end that was cut (RFC 8446, 6.1).
+async fn farewell(client: &RefCell<Client>) {
+    poll_fn(|cx| {
+        // Who does not even take these few bytes is not waited for.
+        let _unsaid = client.borrow_mut().wire.poll_shutdown(cx);
+        Poll::Ready(())
     })
     .await;
 }

@@ -239,15 +239,19 @@ fn a_new_edge_takes_the_listeners_over_and_nobody_is_refused() {
             }
         }
     });
+    // Accepted before the next one is, and has not asked yet.
+    let mut opened = Client::new(&first);
     let mut kept = Client::new(&first);
     kept.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     assert!(kept.answer().ends_with("ok"));
     let second = start_in(settings.clone(), first.dir.clone());
+    assert_eq!(kept.rest(), "", "the old one has closed what was idle");
+    opened.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert!(opened.rest().ends_with("ok"), "and answers who came before");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         tokio::time::timeout(PATIENCE, first.ended()).await.unwrap();
     });
-    assert_eq!(kept.rest(), "", "the old one has closed what was idle");
     // The plan's line is the new one's.
     let mut keeper = Keeper::new(&second);
     keeper.say(drain(4));
