@@ -87,6 +87,9 @@ impl Sim {
             self.crash();
             return;
         }
+        if recycling.awaits.is_none() && self.faults && self.rng.u32(..50) == 0 {
+            self.lose_siblings(&recycling);
+        }
         let outcome = match recycling.awaits {
             None => self.drain(&mut recycling),
             Some((since, young)) => self.await_answer(&recycling, since, young),
@@ -131,6 +134,16 @@ impl Sim {
         let offset = self.offset;
         let instance = self.instance(&recycling.pool, &recycling.instance);
         instance.is_some_and(|instance| crate::at(instance.started + offset) > before)
+    }
+
+    /// All others of the pool end by themselves, as it happens while the hand is at work.
+    fn lose_siblings(&mut self, recycling: &Recycling) {
+        let sort = POOLS.iter().find(|sort| recycling.pool == sort.pool.into());
+        let others = sort.into_iter().flat_map(instances);
+        for other in others.filter(|other| *other != recycling.instance) {
+            let away = self.rng.i64(5 * SECOND..90 * SECOND);
+            self.begin_process(&recycling.pool, &other, away);
+        }
     }
 
     fn drain(&mut self, recycling: &mut Recycling) -> Option<Outcome> {

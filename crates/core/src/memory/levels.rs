@@ -65,8 +65,9 @@ pub(crate) struct LevelsMemory {
     pools: BTreeMap<PoolId, Vec<Low>>,
     /// What histories count their milliseconds from.
     origin: Option<Timestamp>,
-    /// When the last window of the edge ended.
+    /// When the last window of the edge ended, and how long it was.
     windows_until: Option<Timestamp>,
+    window_ms: u64,
 }
 
 /// What is remembered of one subject.
@@ -77,6 +78,9 @@ struct Tracked {
     release: Option<alloc::string::String>,
     /// Requests since it was first seen: its own, or for what is nobody's own, all.
     requests: u64,
+    /// Those of the last window.
+    #[serde(default)]
+    lately: u64,
     #[serde(with = "pairs")]
     resources: BTreeMap<Resource, History>,
 }
@@ -197,6 +201,7 @@ impl Memory {
             started_at: levels.started_at,
             release: levels.release.clone(),
             requests: 0,
+            lately: 0,
             resources: BTreeMap::new(),
         });
         tracked.begin_anew_if_restarted(levels, at);
@@ -208,13 +213,16 @@ impl Memory {
         let warm = tracked.is_warm(of_leaks, at);
         let siblings = memory.siblings(&levels.of, policy);
         let pool = memory.pool_of(&levels.of, policy);
+        let requests = tracked.requests + memory.since_window(tracked.lately, at);
         for level in watched {
             let history = tracked.resources.entry(level.resource.clone()).or_default();
             history.take(level, at, tracked.started_at.is_some());
             if !warm && ends_with_process(&level.resource) {
                 continue;
             }
-            lows::take(&mut history.lows, at_ms, level.used, tracked.requests);
+            let counted = history.lows.last().map_or(0, |low| low.requests);
+            let requests = requests.max(counted);
+            lows::take(&mut history.lows, at_ms, level.used, requests);
             if !history.is_to_be_reckoned(at_ms) {
                 continue;
             }
@@ -241,6 +249,7 @@ impl Memory {
             return;
         }
         memory.windows_until = Some(at);
+        memory.window_ms = millis(time::since(window.from, at));
         if let Some(origin) = memory.origin {
             let at_ms = millis(time::since(origin, at));
             let pools = &mut memory.pools;
@@ -256,11 +265,13 @@ impl Memory {
             let instance = Subject::Instance(instance.clone());
             if let Some(tracked) = memory.subjects.get_mut(&instance) {
                 tracked.requests += requests;
+                tracked.lately = requests;
             }
         }
         for (subject, tracked) in &mut memory.subjects {
             if !matches!(subject, Subject::Instance(_)) {
                 tracked.requests += all;
+                tracked.lately = all;
             }
         }
     }
@@ -287,6 +298,16 @@ impl LevelsMemory {
     fn moment(&self, at_ms: u64) -> Timestamp {
         let origin = self.origin.unwrap_or(Timestamp::MIN);
         time::after(origin, Duration::from_millis(at_ms))
+    }
+
+    /// The requests that may have come since the last window, at its pace: levels are looked
+    /// at between two windows, and without this a request would count half a window late.
+    fn since_window(&self, lately: u64, at: Timestamp) -> u64 {
+        let Some(until) = self.windows_until else {
+            return 0;
+        };
+        let passed = millis(time::since(until, at)).min(self.window_ms);
+        lately * passed / self.window_ms.max(1)
     }
 
     fn pool_of(&self, of: &Subject, policy: &Policy) -> Option<&PoolLows> {
