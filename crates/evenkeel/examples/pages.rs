@@ -667,16 +667,17 @@ async fn main() -> std::io::Result<()> {
             .map_err(std::io::Error::other)?;
         let (sender, receiver) = watch::channel(Arc::new(published));
         senders.push(sender);
+        let page = TcpListener::bind("127.0.0.1:0").await?;
         let site = Site {
             published: receiver,
             policy: Arc::new(policy),
             evidence: std::env::temp_dir().join("evenkeel-no-evidence"),
             name: "Back office".into(),
+            url: format!("http://{}", page.local_addr()?),
         };
         let runs = folder.path().join("runs");
         let places = Places { journal, runs };
         let console = Console::new(site.clone(), access.clone(), OrderDesk::empty(), places);
-        let page = TcpListener::bind("127.0.0.1:0").await?;
         let operators = TcpListener::bind("127.0.0.1:0").await?;
         lines.push_str(&format!(
             "{name} http://{} http://{}\n",

@@ -178,6 +178,10 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         policy: policy.clone(),
         evidence: config.evidence_folder(),
         name: config.page.name.clone(),
+        url: match &config.page.url {
+            Some(url) => url.clone(),
+            None => format!("{}://{}", addresses.page_scheme, addresses.page),
+        },
     };
     let source = metrics::Source {
         published: handle.published.clone(),

@@ -45,6 +45,8 @@ pub struct Site {
     pub evidence: PathBuf,
     /// The name of the service under guard: `Back office`.
     pub name: String,
+    /// The public page's address, as customers know it; without that, where it listens.
+    pub url: String,
 }
 
 impl Site {
@@ -67,6 +69,10 @@ pub const FAVICON: &str = concat!(
     r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0b6478"/>"##,
     r##"<path d="M5 12h22c-1 8-6 12-11 12S6 20 5 12z" fill="#fff"/><path d="M8 8h16" stroke="#fff" stroke-width="2.5"/></svg>"##
 );
+
+/// Whether pages of other origins may have an answer.
+pub(crate) const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
 
 /// A style sheet and the policy that allows it.
 pub(crate) struct Style {
@@ -139,19 +145,21 @@ impl Style {
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (header::REFERRER_POLICY, "no-referrer"),
             (
-                HeaderName::from_static("cross-origin-resource-policy"),
-                "same-origin",
-            ),
-            (
                 HeaderName::from_static("permissions-policy"),
                 "browsing-topics=()",
             ),
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        headers
-            .entry(header::CACHE_CONTROL)
-            .or_insert(HeaderValue::from_static(cache));
+        // What is made for other pages has said so.
+        for (name, value) in [
+            (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+            (header::CACHE_CONTROL, cache),
+        ] {
+            headers
+                .entry(name)
+                .or_insert(HeaderValue::from_static(value));
+        }
         response
     }
 }
@@ -191,7 +199,28 @@ mod tests {
         };
         assert_eq!(
             paths(super::public::routes()),
-            ["/", "/incidents/{id}", "/healthz", "/favicon.svg"]
+            [
+                "/",
+                "/incidents/{id}",
+                "/healthz",
+                "/favicon.svg",
+                "/api/v2/summary.json",
+                "/api/v2/status.json",
+                "/api/v2/components.json",
+                "/api/v2/incidents.json",
+                "/api/v2/incidents/unresolved.json",
+                "/api/v2/scheduled-maintenances.json",
+                "/api/v2/scheduled-maintenances/active.json",
+                "/api/v2/scheduled-maintenances/upcoming.json",
+                "/feed.atom",
+                "/feed.rss",
+                "/feed.json",
+                "/history.atom",
+                "/history.rss",
+                "/badge.svg",
+                "/badge.json",
+                "/badge/{file}",
+            ]
         );
         assert_eq!(
             super::operator::OPEN,

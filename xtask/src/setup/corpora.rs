@@ -1,4 +1,5 @@
-//! Other projects' own test cases, which the edge's tests run: fetched, never copied here.
+//! Other projects' own test cases, which the edge's tests run, and a program that reads what
+//! others publish: fetched, never copied here.
 //!
 //! They stand in source packages on PyPI. Each is pinned by version and by the hash of its
 //! file, so that what was reviewed is what is run; a new one is a change in this file. They
@@ -33,6 +34,13 @@ const CORPORA: &[Corpus] = &[
         sha256: "5558a7f5a05af9ecf744af91e5baefc436f93c9333e656c27ec253f9a6bbe178",
         part: "vendor/llhttp/test",
     },
+    // An exporter that people point at Statuspage: it has to read our status, too.
+    Corpus {
+        name: "statuspage_prometheus_exporter",
+        version: "2.6.0",
+        sha256: "f3891c024aa78757ef8ac52ebdf1529109cfaef1ba7cd554627bea118e45b1c2",
+        part: "src/statuspage_prometheus_exporter",
+    },
 ];
 
 /// A few megabytes; pip also looks at how each would be built.
@@ -66,10 +74,7 @@ pub(super) fn ready(workspace: &Workspace) -> Result<(), String> {
         if std::fs::read_to_string(place.join("VERSION")).is_ok_and(|it| it == corpus.version) {
             continue;
         }
-        println!(
-            "Missing: {} {} (its test cases)",
-            corpus.name, corpus.version
-        );
+        println!("Missing: {} {} (for tests)", corpus.name, corpus.version);
         fetch(corpus, &folder, &place)?;
     }
     Ok(())

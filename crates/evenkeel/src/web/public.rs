@@ -9,6 +9,7 @@
 //! test measures it): what could grow is bounded ([`PAST_MAX`], [`UPDATES_MAX`]) and the
 //! strip costs its changes, not its days. Twenty functions that fail every day cost more.
 
+pub mod machines;
 mod strip;
 mod view;
 
@@ -38,12 +39,14 @@ const UPDATES_ALL_MAX: usize = 80;
 
 /// Every route of the public listener: a golden list guards it.
 pub fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
-    vec![
+    let mut routes = vec![
         ("/", get(front)),
         ("/incidents/{id}", get(incident)),
         ("/healthz", get(healthz)),
         ("/favicon.svg", get(favicon)),
-    ]
+    ];
+    routes.extend(machines::routes());
+    routes
 }
 
 /// The public listener's router.
@@ -65,7 +68,10 @@ async fn front(State(site): State<Site>) -> Markup {
     let published = site.now();
     let view = view::View::of(&site, &published);
     let answer = view.answer_text();
-    let head = html! { meta name="description" content=(answer); };
+    let head = html! {
+        meta name="description" content=(answer);
+        (machines::links(&site))
+    };
     let body = html! {
         (banner(&site))
         main {
@@ -99,7 +105,8 @@ async fn incident(State(site): State<Site>, Path(id): Path<String>) -> Response 
         }
         (view.footer())
     };
-    let page = STYLE.page(&format!("{title} · {}", site.name), html! {}, body);
+    let head = machines::links(&site);
+    let page = STYLE.page(&format!("{title} · {}", site.name), head, body);
     page.into_response()
 }
 

@@ -48,6 +48,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Every component and how it is, in the order of the configuration.
+    pub(super) fn statuses(&self) -> &[(&'a ComponentId, &'a str, Status)] {
+        &self.components
+    }
+
     /// Unresolved incidents that hurt customers, newest first.
     fn open(&self) -> Vec<&'a Incident> {
         let incidents = self.published.record.incidents.values().rev();
@@ -323,6 +328,11 @@ impl<'a> View<'a> {
     pub(super) fn footer(&self) -> Markup {
         html! {
             footer {
+                p {
+                    "Follow in a feed reader: " a href="/feed.atom" { "Atom" }
+                    ", " a href="/feed.rss" { "RSS" } ", " a href="/feed.json" { "JSON" }
+                    ". For programs: " a href="/api/v2/summary.json" { "summary.json" } "."
+                }
                 p {
                     "Watched by Evenkeel. What is unknown is shown as unknown. All times are UTC."
                 }

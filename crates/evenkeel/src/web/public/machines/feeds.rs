@@ -1,0 +1,121 @@
+//! Feeds: one entry for each incident, revised in place.
+//!
+//! An entry keeps its id for good, so that a reader shows one incident once, however often
+//! something is said of it; `updated` moves with the newest word, which is what readers look
+//! at to show it again. An entry holds all its updates, newest first, each led by where the
+//! incident stood, as entries of Statuspage do.
+//!
+//! Nothing in a feed depends on when it is asked for: asked twice with nothing said in
+//! between, it is the same file, and answered without a body.
+//!
+//! Written with the pages' own macros: elements are XML's as well as HTML's, and escaping
+//! cannot be forgotten. What XML has no way to write at all (a name with a control character
+//! in it) is replaced ([`plain`]). The crates `atom_syndication` and `rss` bring chrono and
+//! XML readers for what is twenty lines of elements here.
+
+pub(super) mod atom;
+pub(super) mod json;
+pub(super) mod rss;
+
+use std::borrow::Cow;
+
+use evenkeel_core::Timestamp;
+use maud::{Markup, html};
+
+use super::picture::{INCIDENTS_MAX, Picture, Told};
+use crate::web::clock;
+
+/// The first line of an XML file.
+pub(super) const XML: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
+
+/// What every feed says of itself and its entries.
+struct Feed<'a> {
+    title: String,
+    subtitle: String,
+    /// The page's address, and this feed's.
+    home: String,
+    address: String,
+    /// RFC 4151, and nobody else's: a name of the host.
+    id: String,
+    /// When the newest entry was last revised.
+    updated_at: Timestamp,
+    entries: Vec<Entry<'a>>,
+}
+
+struct Entry<'a> {
+    id: String,
+    told: Told<'a>,
+}
+
+impl<'a> Feed<'a> {
+    /// The feed at `path`.
+    fn of(picture: &Picture<'a>, path: &str) -> Self {
+        let (base, host) = (picture.base(), picture.host());
+        let told = picture.incidents();
+        let newest = told.iter().map(|told| told.updated_at).max();
+        let entry = |told: Told<'a>| Entry {
+            id: format!("tag:{host},2026:incident/{}", told.id),
+            told,
+        };
+        Self {
+            title: format!("{} status", plain(&picture.site.name)),
+            subtitle: format!("Every incident customers were hurt by, the newest {INCIDENTS_MAX}"),
+            home: format!("{base}/"),
+            address: format!("{base}{path}"),
+            id: format!("tag:{host},2026:incidents"),
+            updated_at: newest.unwrap_or_else(|| picture.began_at()),
+            entries: told.into_iter().map(entry).collect(),
+        }
+    }
+}
+
+impl Entry<'_> {
+    /// Its updates as HTML.
+    fn html(&self) -> Markup {
+        html! {
+            @for update in &self.told.updates {
+                p {
+                    strong { (Picture::incident_word(update.status)) } " · "
+                    (clock::element(update.at, &when(update.at)))
+                    br;
+                    (plain(&update.text))
+                }
+            }
+        }
+    }
+
+    /// Its updates as plain text.
+    fn text(&self) -> String {
+        let paragraphs = self.told.updates.iter().map(|update| {
+            let (word, when) = (Picture::incident_word(update.status), when(update.at));
+            format!("{word} · {when}\n{}", plain(&update.text))
+        });
+        paragraphs.collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// The components it hurt, each once.
+    fn components(&self, picture: &Picture<'_>) -> Vec<String> {
+        let harmed = self.told.incident.harmed.keys();
+        let names = harmed.map(|id| plain(picture.site.component_name(id)).into_owned());
+        let names: std::collections::BTreeSet<String> = names.collect();
+        names.into_iter().collect()
+    }
+}
+
+/// `18 November 2026, 02:14 UTC`: the same whenever it is read.
+fn when(at: Timestamp) -> String {
+    format!("{}, {}", clock::day(at), clock::minute(at, at))
+}
+
+/// Text as XML can hold it: what it cannot (XML 1.0, production 2) is U+FFFD.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    let cannot = |c: char| {
+        let is_control = c < ' ' && !matches!(c, '\t' | '\n' | '\r');
+        is_control || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    if text.contains(cannot) {
+        Cow::Owned(text.replace(cannot, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}

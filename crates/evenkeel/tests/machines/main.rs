@@ -1,0 +1,6 @@
+//! The public status for machines, as machines see it: through the public listener's router.
+
+mod programs;
+mod properties;
+mod scene;
+mod served;

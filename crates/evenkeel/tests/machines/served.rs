@@ -1,0 +1,199 @@
+//! Addresses, headers and words that must hold in every answer.
+
+use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::status::Status;
+use hyper::StatusCode;
+
+use crate::scene::{Scene, second};
+
+/// Login was down and is watched now; invoices work; nobody sees quotes.
+fn after_an_outage() -> Scene {
+    let mut scene = Scene::of(&["Login", "Invoices", "Quotes"]);
+    scene.is(second(0), 0, Status::Operational);
+    scene.is(second(0), 1, Status::Operational);
+    let incident = scene.opens(second(100), &[(0, Status::MajorOutage)]);
+    scene.says(second(100), incident);
+    scene.comes_to(second(400), incident, IncidentStatus::Identified);
+    scene.comes_to(second(900), incident, IncidentStatus::Monitoring);
+    scene
+}
+
+#[test]
+fn every_listed_address_answers_any_origin_and_says_how_long_it_is_good() {
+    let scene = after_an_outage();
+    let paths = scene.paths();
+    assert_eq!(paths.len(), 15 + 2 * 3);
+    for path in &paths {
+        let answer = scene.ask(path, &[("origin", "https://elsewhere.example")]);
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
+        assert_eq!(
+            answer.header("cross-origin-resource-policy"),
+            "cross-origin"
+        );
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        let kind = match path.rsplit_once('.').unwrap().1 {
+            "svg" => "image/svg+xml",
+            "atom" => "application/atom+xml; charset=utf-8",
+            "rss" => "application/rss+xml; charset=utf-8",
+            _ if path == "/feed.json" => "application/feed+json; charset=utf-8",
+            _ => "application/json; charset=utf-8",
+        };
+        assert_eq!(answer.header("content-type"), kind, "{path}");
+        let cache = answer.header("cache-control");
+        assert!(cache.ends_with(", must-revalidate"), "{path}: {cache}");
+        assert!(answer.body.len() > 50, "{path}");
+        // Nothing is sent twice.
+        let again = scene.ask(path, &[("if-none-match", answer.header("etag"))]);
+        assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{path}");
+        assert_eq!(again.header("etag"), answer.header("etag"));
+        assert!(again.body.is_empty());
+    }
+    // The page itself is still for its own origin.
+    let page = scene.ask("/", &[]);
+    assert_eq!(page.header("access-control-allow-origin"), "");
+    assert_eq!(page.header("cross-origin-resource-policy"), "same-origin");
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    let scene = after_an_outage();
+    for path in [
+        "/badge/c9.svg",
+        "/badge/c0.png",
+        "/badge/c0",
+        "/badge/.svg",
+        "/api/v2/components/c0.json",
+    ] {
+        assert_eq!(scene.ask(path, &[]).status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[test]
+fn nothing_operators_wrote_is_told() {
+    let scene = after_an_outage();
+    for path in scene.paths() {
+        assert!(!scene.text(&path).contains("4711"), "{path}");
+    }
+}
+
+#[test]
+fn an_incident_in_monitoring_keeps_the_indicator_where_it_was() {
+    let mut scene = after_an_outage();
+    scene.is(second(950), 2, Status::Operational);
+    let status = scene.json("/api/v2/status.json")["status"].take();
+    assert_eq!(status["indicator"], "critical");
+    assert_eq!(status["description"], "Login works again; we keep watching");
+    assert_eq!(status["evenkeel_status"], "operational");
+    assert_eq!(scene.json("/badge.json")["message"], "monitoring");
+    scene.comes_to(
+        second(1000),
+        evenkeel_core::ids::IncidentId(1),
+        IncidentStatus::Resolved,
+    );
+    let status = scene.json("/api/v2/status.json")["status"].take();
+    assert_eq!(status["indicator"], "none");
+    assert_eq!(status["description"], "All Systems Operational");
+    assert_eq!(scene.json("/badge.json")["message"], "works");
+}
+
+#[test]
+fn what_is_unknown_is_not_called_operational() {
+    let mut scene = after_an_outage();
+    scene.comes_to(
+        second(1000),
+        evenkeel_core::ids::IncidentId(1),
+        IncidentStatus::Resolved,
+    );
+    let summary = scene.json("/api/v2/summary.json");
+    let quotes = &summary["components"][2];
+    assert_eq!(quotes["status"], "degraded_performance");
+    assert_eq!(quotes["evenkeel_status"], "unknown");
+    assert_eq!(summary["status"]["indicator"], "minor");
+    assert_eq!(scene.json("/badge/c2.json")["message"], "unknown");
+    // No picture of now: nothing is known of anything.
+    scene.is_stale = true;
+    let summary = scene.json("/api/v2/summary.json");
+    for component in summary["components"].as_array().unwrap() {
+        assert_eq!(component["evenkeel_status"], "unknown");
+    }
+    assert_eq!(summary["status"]["evenkeel_status"], "unknown");
+    let said = summary["status"]["description"].as_str().unwrap();
+    assert!(
+        said.starts_with("How things are is unknown since"),
+        "{said}"
+    );
+    assert_eq!(scene.json("/badge.json")["color"], "lightgrey");
+    assert!(!scene.text("/badge/c0.svg").contains("works"));
+}
+
+#[test]
+fn a_page_without_components_is_not_well() {
+    let status = Scene::of(&[]).json("/api/v2/status.json")["status"].take();
+    assert_eq!(status["indicator"], "minor");
+    assert_eq!(status["description"], "No function is watched yet");
+}
+
+#[test]
+fn updates_say_what_changed_newest_first() {
+    let scene = after_an_outage();
+    let incident = scene.json("/api/v2/incidents.json")["incidents"][0].take();
+    assert_eq!(incident["name"], "Login did not work");
+    assert_eq!(incident["status"], "monitoring");
+    assert_eq!(incident["impact"], "critical");
+    assert_eq!(
+        incident["shortlink"],
+        "https://status.example.com/incidents/I-1"
+    );
+    assert_eq!(incident["started_at"], "2025-06-15T15:08:20.000Z");
+    assert_eq!(incident["monitoring_at"], "2025-06-15T15:21:40.000Z");
+    assert_eq!(incident["updated_at"], "2025-06-15T15:21:40.000Z");
+    assert_eq!(incident["resolved_at"], serde_json::Value::Null);
+    assert_eq!(incident["components"][0]["name"], "Login");
+    let updates = incident["incident_updates"].as_array().unwrap();
+    let words: Vec<_> = updates
+        .iter()
+        .map(|u| u["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(words, ["monitoring", "identified", "investigating"]);
+    assert_eq!(
+        updates[0]["body"],
+        "Login works. We keep watching whether it stays so. Next word by 15:41 UTC."
+    );
+    let affected = &updates[0]["affected_components"][0];
+    assert_eq!(affected["old_status"], "major_outage");
+    assert_eq!(affected["new_status"], "operational");
+    // What was before the first word is not known here: no change is claimed.
+    let first = &updates[2]["affected_components"][0];
+    assert_eq!(first["old_status"], first["new_status"]);
+}
+
+#[test]
+fn an_incident_whose_messages_are_forgotten_keeps_its_last_word() {
+    let scene = after_an_outage();
+    let newest = |scene: &Scene| {
+        let incident = scene.json("/api/v2/incidents.json")["incidents"][0].take();
+        incident["incident_updates"][0].clone()
+    };
+    let before = newest(&scene);
+    let mut scene = scene;
+    scene.record.messages.clear();
+    let after = newest(&scene);
+    for field in ["id", "status", "body", "created_at"] {
+        assert_eq!(after[field], before[field], "{field}");
+    }
+}
+
+#[test]
+fn pages_say_where_the_feeds_are() {
+    let scene = after_an_outage();
+    for page in ["/", "/incidents/I-1"] {
+        let text = scene.text(page);
+        for feed in ["/feed.atom", "/feed.rss", "/feed.json"] {
+            let found = text.split("<link ").any(|link| {
+                link.contains(r#"rel="alternate""#) && link.contains(&format!(r#"href="{feed}""#))
+            });
+            assert!(found, "{page} does not name {feed}");
+        }
+    }
+}
