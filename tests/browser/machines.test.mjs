@@ -41,7 +41,7 @@ after(async () => {
 test('a page names its feeds, and they are there', async () => {
   const page = await browser.page({ javaScript: false });
   await page.goto(scenes.incident);
-  const feeds = await page.locator('link[rel=alternate]').evaluateAll((links) =>
+  const feeds = await page.locator('link[rel=alternate][type]').evaluateAll((links) =>
     links.map(({ type, href, title }) => ({ type, href, title })),
   );
   assert.deepEqual(feeds.map((feed) => feed.type), [

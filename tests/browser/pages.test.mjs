@@ -13,6 +13,9 @@ const OPERATOR_PATHS = [
   '/authority', '/journal', '/journal/1', '/audit',
 ];
 
+// In the order in which they are offered.
+const LANGUAGES = ['en', 'nl', 'de', 'pl', 'da'];
+
 // What the scenes' people log in with.
 const PASSWORD = 'correct horse battery';
 
@@ -38,7 +41,7 @@ after(async () => {
 
 async function headline(scene, options = {}) {
   const page = await browser.page({ javaScript: false, ...options });
-  await page.goto(scenes[scene].page);
+  await page.goto(scenes[scene].page + (options.path ?? '/'));
   return { page, text: await page.locator('h1').innerText() };
 }
 
@@ -53,18 +56,112 @@ async function loggedIn(scene, options = {}, name = 'ana') {
   return page;
 }
 
-test('the answer stands at the top, in words', async () => {
+test('the answer stands at the top, in the words of the language that is asked for', async () => {
   const says = {
-    well: /^All functions work/,
-    incident: /^Login does not work since .* UTC/,
-    resolved: /^Login works again; we keep watching/,
-    proposal: /^Login is slow since/,
-    unknown: /unknown since/,
-    stale: /^How things are is unknown since/,
+    en: {
+      well: /^All functions work$/,
+      incident: /^Login does not work \(since .*\d\d:\d\d UTC\); we are on it$/,
+      resolved: /^Login works again; we keep watching$/,
+      proposal: /^Login is slow \(since /,
+      unknown: /unknown since/,
+      stale: /^How things are has been unknown since .* UTC; we are on it$/,
+    },
+    nl: {
+      well: /^Alle functies werken$/,
+      incident: /^Login werkt niet \(sinds .*\d\d:\d\d uur UTC\); we werken eraan$/,
+      resolved: /^Login werkt weer; /,
+      proposal: /^Login is traag \(sinds /,
+      unknown: /onbekend/,
+      stale: /^Hoe het ervoor staat, is sinds .* onbekend/,
+    },
+    de: {
+      well: /^Alle Funktionen sind verfügbar$/,
+      incident: /^Login ist ausgefallen \(seit .*\d\d:\d\d Uhr UTC\); wir arbeiten daran$/,
+      resolved: /^Login funktioniert wieder; /,
+      proposal: /^Login ist langsam \(seit /,
+      unknown: /nicht bekannt/,
+      stale: /^Wie es steht, ist seit .* nicht bekannt/,
+    },
+    pl: {
+      well: /^Wszystkie funkcje działają$/,
+      incident: /^Funkcja Login nie działa \(od .*godz. \d\d:\d\d UTC\); pracujemy nad tym$/,
+      resolved: /^Funkcja Login znów działa; /,
+      proposal: /^Funkcja Login działa wolno \(od /,
+      unknown: /nie wiadomo/,
+      stale: /^Od .* nie wiadomo, jaki jest stan usługi/,
+    },
+    da: {
+      well: /^Alle funktioner virker$/,
+      incident: /^Login virker ikke \(siden .*kl\. \d\d\.\d\d UTC\); vi arbejder på det$/,
+      resolved: /^Login virker igen; /,
+      proposal: /^Login kører langsomt \(siden /,
+      unknown: /har vi ikke vidst/,
+      stale: /^Siden .* har vi ikke vidst, hvordan det står til/,
+    },
   };
-  for (const [scene, words] of Object.entries(says)) {
-    assert.match((await headline(scene)).text, words, scene);
+  assert.deepEqual(Object.keys(says), LANGUAGES);
+  for (const [language, words] of Object.entries(says)) {
+    for (const [scene, expected] of Object.entries(words)) {
+      const asked = await headline(scene, { language });
+      assert.match(asked.text, expected, `${scene} ${language}`);
+      const named = await headline(scene, { path: `/${language}/` });
+      assert.match(named.text, expected, `${scene} ${language}`);
+    }
   }
+});
+
+test('each document has one address in each language, which the switch and programs know', async () => {
+  for (const javaScript of [false, true]) {
+    for (const path of ['/', '/incidents/I-1']) {
+      for (const language of LANGUAGES) {
+        const page = await browser.page({ javaScript, language });
+        const address = (tag) => `${scenes.incident.page}/${tag}${path}`;
+        // Without a language in the address, the browser's counts, and caches are told so.
+        const asked = await page.goto(scenes.incident.page + path);
+        assert.equal(asked.headers()['content-language'], language);
+        assert.equal(asked.headers().vary, 'accept-language');
+        const heading = await page.locator('h1').innerText();
+        for (const other of LANGUAGES) {
+          await page.locator(`nav a[hreflang=${other}]`).click();
+          assert.equal(page.url(), address(other));
+          assert.equal(await page.locator('html').getAttribute('lang'), other);
+          assert.equal(await page.locator('nav a[aria-current]').getAttribute('lang'), other);
+          const alternates = await page.locator('link[rel=alternate][hreflang]').evaluateAll((links) =>
+            links.map((link) => [link.hreflang, link.href]),
+          );
+          assert.deepEqual(alternates, [
+            ...LANGUAGES.map((tag) => [tag, address(tag)]),
+            ['x-default', scenes.incident.page + path],
+          ]);
+          assert.equal(await page.locator('link[rel=canonical]').evaluate((link) => link.href), address(other));
+        }
+        const named = await page.goto(address(language));
+        assert.equal(named.headers()['content-language'], language);
+        assert.equal(named.headers().vary, undefined);
+        assert.equal(await page.locator('h1').innerText(), heading);
+        // What the page leads to is in its language.
+        const links = await page.locator('main a, header p a').evaluateAll((all) =>
+          all.map((link) => new URL(link.href).pathname),
+        );
+        assert.ok(links.length > 0 && links.every((link) => link.startsWith(`/${language}/`)), `${links}`);
+        await page.context().close();
+      }
+    }
+  }
+});
+
+test('what is not there is said in the language of its address, else of the browser', async () => {
+  const page = await browser.page({ javaScript: false, language: 'da' });
+  for (const [path, language] of [
+    ['/pl/incidents/I-999', 'pl'], ['/nl/nothing', 'nl'], ['/nothing', 'da'], ['/nothing/', 'da'],
+    ['/incidents/I-999', 'da'], ['/incidents/nothing', 'da'], ['/DE/', 'da'], ['/fr/incidents/I-1', 'da'],
+  ]) {
+    const answer = await page.goto(scenes.incident.page + path);
+    assert.equal(answer.status(), 404, path);
+    assert.equal(await page.locator('html').getAttribute('lang'), language, path);
+  }
+  await page.goto(`${scenes.incident.page}/de`);
+  assert.equal(page.url(), `${scenes.incident.page}/de/`);
 });
 
 test('what operators know does not leave the house', async () => {
@@ -77,34 +174,54 @@ test('what operators know does not leave the house', async () => {
   }
 });
 
-test('a page is under 30 KB in all', async () => {
+test('a page is under 30 KB in all, in every language', async () => {
   for (const scene of Object.keys(scenes)) {
-    const page = await browser.page();
-    const bytes = await bytesToLoad(page, scenes[scene].page);
-    assert.ok(bytes > 1000 && bytes < 30_000, `${scene}: ${bytes} bytes`);
+    for (const language of LANGUAGES) {
+      const page = await browser.page({ language });
+      const bytes = await bytesToLoad(page, scenes[scene].page);
+      assert.ok(bytes > 1000 && bytes < 30_000, `${scene} ${language}: ${bytes} bytes`);
+      await page.context().close();
+    }
   }
 });
 
 test('nothing scrolls sideways on a phone, and every picture of it is kept', async () => {
   for (const scene of Object.keys(scenes)) {
-    for (const colorScheme of ['light', 'dark']) {
-      const { page } = await headline(scene, { colorScheme, phone: true });
-      assert.equal(await scrollsSideways(page), false, `${scene} ${colorScheme}`);
-      await screenshot(page, `page-${scene}-${colorScheme}-phone`);
+    for (const language of LANGUAGES) {
+      for (const colorScheme of ['light', 'dark']) {
+        for (const phone of [false, true]) {
+          const { page } = await headline(scene, { colorScheme, phone, language });
+          const name = `page-${scene}-${language}-${colorScheme}${phone ? '-phone' : ''}`;
+          assert.equal(await scrollsSideways(page), false, name);
+          await screenshot(page, name);
+          await page.context().close();
+        }
+      }
     }
-    const { page } = await headline(scene);
-    await screenshot(page, `page-${scene}-light`);
   }
-  const { page } = await headline('incident', { colorScheme: 'dark' });
-  await screenshot(page, 'page-incident-dark');
 });
 
 test('an incident has a page of its own', async () => {
+  for (const language of LANGUAGES) {
+    for (const phone of [false, true]) {
+      const path = `/${language}/incidents/I-1`;
+      const { page, text } = await headline('incident', { path, phone });
+      assert.match(text, /Login/);
+      // Read in a year, it still says when it was.
+      const year = String(new Date().getUTCFullYear());
+      assert.match(await page.locator('.span').innerText(), new RegExp(year));
+      assert.deepEqual(await scrollsSideways(page), false, path);
+      await screenshot(page, `incident-${language}${phone ? '-phone' : ''}`);
+      await page.context().close();
+    }
+  }
+});
+
+test('on paper the answer stays and the switch goes', async () => {
   const { page } = await headline('incident');
-  await page.goto(`${scenes.incident.page}/incidents/I-1`);
-  assert.match(await page.locator('main').innerText(), /Login does not work/);
-  const missing = await page.goto(`${scenes.incident.page}/incidents/I-999`);
-  assert.equal(missing.status(), 404);
+  await page.emulateMedia({ media: 'print' });
+  assert.equal(await page.locator('nav').isVisible(), false);
+  assert.equal(await page.locator('h1').isVisible(), true);
 });
 
 test('the operator reads what was found, what was not done, and what to type', async () => {
@@ -212,9 +329,14 @@ test('no page shuts anybody out, as far as axe-core can tell', async () => {
   for (const phone of [false, true]) {
     const colorScheme = phone ? 'dark' : 'light';
     for (const scene of Object.keys(scenes)) {
-      const page = await browser.page({ colorScheme, phone });
-      await page.goto(scenes[scene].page);
-      assert.deepEqual(await barriers(page), [], `${scene} phone: ${phone}`);
+      for (const language of LANGUAGES) {
+        const page = await browser.page({ colorScheme, phone });
+        for (const path of ['/', '/incidents/I-1']) {
+          await page.goto(`${scenes[scene].page}/${language}${path}`);
+          assert.deepEqual(await barriers(page), [], `${scene} ${language} ${path} phone: ${phone}`);
+        }
+        await page.context().close();
+      }
     }
     const outside = await browser.page({ colorScheme, phone });
     await outside.goto(`${scenes.incident.operator}/login`);

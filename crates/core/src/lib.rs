@@ -30,6 +30,7 @@ pub mod forecast;
 pub mod heartbeat;
 pub mod ids;
 pub mod incident;
+pub mod language;
 pub mod memory;
 pub mod message;
 pub mod observation;

@@ -24,7 +24,8 @@ use http::{HeaderMap, Method, StatusCode};
 use lol_html::html_content::ContentType;
 use lol_html::{HtmlRewriter, MemorySettings, OutputSink, Settings, element};
 
-use crate::pages::{self, Language, escaped};
+use crate::languages::Language;
+use crate::pages::{self, escaped, words};
 use crate::proxy::{Answer, cookie};
 
 /// Where the edge's own answers to applications are.
@@ -198,12 +199,12 @@ impl Shown {
         );
         let away = style("float:right;margin-left:1em;color:inherit");
         let (tag, id, text) = (escaped(&self.tag), &self.id, escaped(&self.text));
-        let hide = self.language.hide();
+        let hide = words::hide(self.language);
         let mut html = format!(
             "<div role=\"status\" id=\"evenkeel-banner\" lang=\"{tag}\"{bar}><a href=\"{OWN}hide?{id}\" rel=\"nofollow\"{away}>{hide}</a>{text}"
         );
         if let Some(link) = &self.link {
-            let (link, more) = (escaped(link), self.language.more());
+            let (link, more) = (escaped(link), words::more(self.language));
             html += &format!(" <a href=\"{link}\">{more}</a>");
         }
         html += "</div>";

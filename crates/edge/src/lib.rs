@@ -13,6 +13,7 @@
 //! outlives a request, knows no journal and no guard, and serves on with the last plan when
 //! nobody speaks to it.
 
+pub mod languages;
 pub mod settings;
 pub mod traffic;
 
@@ -54,7 +55,6 @@ use tokio::net::UnixListener;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use crate::pages::LANGUAGES;
 use crate::settings::Settings;
 use crate::shared::Shared;
 pub use crate::traffic::OlderPlan;

@@ -3,7 +3,7 @@
 //! A page says what is the matter, whether it is worth waiting, and where more is told. It
 //! loads nothing from anywhere: whatever it would load is likely to be down, too.
 
-mod words;
+pub(crate) mod words;
 
 use std::time::Duration;
 
@@ -16,14 +16,11 @@ use http::header::{
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
+use crate::languages::{self, Language};
 use crate::proxy::{Answer, AnswerBody};
 use crate::settings::Pages;
 
-pub use words::LANGUAGES;
-pub(crate) use words::{Language, Matter};
-
-/// Languages of a client that are looked at.
-const LANGUAGES_MAX: usize = 16;
+pub(crate) use words::Matter;
 
 /// How a client wants to be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,48 +36,18 @@ impl Wanted {
             .get(ACCEPT)
             .and_then(|accepts| accepts.to_str().ok());
         Self {
-            language: language(headers),
+            language: languages::liked(accepts_languages(headers)),
             is_html: accepts.is_some_and(|accepts| accepts.contains("text/html")),
         }
     }
 }
 
-/// The language of ours that a client likes best; English where it likes none.
-fn language(headers: &HeaderMap) -> Language {
-    let said = headers
-        .get(ACCEPT_LANGUAGE)
-        .and_then(|said| said.to_str().ok());
-    best(said.unwrap_or_default(), Language::of).unwrap_or_default()
-}
-
-/// Of what `known` knows, what stands highest in an `Accept-Language` field.
-fn best<T>(said: &str, known: impl Fn(&str) -> Option<T>) -> Option<T> {
-    let mut best = None;
-    let mut weight_max = 0;
-    for item in said.split(',').take(LANGUAGES_MAX) {
-        let (tag, quality) = item.split_once(';').unwrap_or((item, ""));
-        let weight = weight(quality);
-        if weight > weight_max
-            && let Some(found) = known(tag.trim())
-        {
-            weight_max = weight;
-            best = Some(found);
-        }
-    }
-    best
-}
-
-/// `q=0.8` in thousandths; all of it where nothing is said.
-fn weight(quality: &str) -> u32 {
-    let Some(number) = quality.trim().strip_prefix("q=") else {
-        return 1000;
-    };
-    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-    let digits = part.bytes().chain(*b"000").take(3);
-    let part = digits.fold(0, |sum, digit| {
-        sum * 10 + u32::from(digit.wrapping_sub(b'0').min(9))
-    });
-    if whole == "0" { part } else { 1000 }
+/// What a client says of the languages that it likes.
+fn accepts_languages(headers: &HeaderMap) -> &str {
+    let accepts = headers.get(ACCEPT_LANGUAGE);
+    accepts
+        .and_then(|accepts| accepts.to_str().ok())
+        .unwrap_or_default()
 }
 
 /// A page: what is the matter, when to try again, and what a person had to say.
@@ -105,18 +72,18 @@ pub(crate) fn page(
     let body = if wanted.is_html {
         let mut more = String::new();
         if let Some(seconds) = seconds {
-            let again = language.again(seconds);
+            let again = words::again(language, seconds);
             more += &format!("<p>{again}</p>");
         }
         if let Some(next) = next {
             let at = next.strftime("%Y-%m-%d %H:%M UTC");
             more += &format!(
                 "<p>{} <time datetime=\"{next}\">{at}</time></p>",
-                language.next()
+                words::next(language)
             );
         }
         if let Some(link) = &pages.status_page {
-            let (link, label) = (escaped(link), language.status());
+            let (link, label) = (escaped(link), words::status(language));
             more += &format!("<p><a href=\"{link}\">{label}</a></p>");
         }
         let (title, text, service) = (words.title, escaped(text), escaped(&pages.service));
@@ -237,15 +204,12 @@ pub(crate) fn text_for<'t>(
     headers: &HeaderMap,
     texts: &'t std::collections::BTreeMap<String, String>,
 ) -> Option<(&'t str, &'t str)> {
-    let said = headers
-        .get(ACCEPT_LANGUAGE)
-        .and_then(|said| said.to_str().ok());
     let known = |tag: &str| {
         let short = tag.split('-').next().unwrap_or(tag);
         let same = |own: &str| own.eq_ignore_ascii_case(tag) || own.eq_ignore_ascii_case(short);
         texts.iter().find(|(own, _)| same(own.as_str()))
     };
-    let best = best(said.unwrap_or_default(), known);
+    let best = languages::best(accepts_languages(headers), known);
     let best = best
         .or_else(|| texts.get_key_value("en"))
         .or_else(|| texts.iter().next());
@@ -255,31 +219,6 @@ pub(crate) fn text_for<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_language_of_ours_is_told_of() {
-        let own = Language::ALL.map(Language::tag);
-        assert_eq!(LANGUAGES.map(|(tag, _)| tag), own);
-    }
-
-    #[test]
-    fn the_language_is_the_one_the_client_likes_best_of_ours() {
-        for (said, tag) in [
-            ("", "en"),
-            ("nl", "nl"),
-            ("de-AT,de;q=0.9,en;q=0.8", "de"),
-            ("fr,pl;q=0.3,da;q=0.7", "da"),
-            ("fr", "en"),
-            ("*", "en"),
-            ("pl;q=0,nl;q=0.001", "nl"),
-            ("PL", "pl"),
-            (";;q=,,,=", "en"),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(ACCEPT_LANGUAGE, said.parse().unwrap());
-            assert_eq!(Wanted::of(&headers).language.tag(), tag, "{said}");
-        }
-    }
 
     #[test]
     fn every_matter_has_a_page_in_every_language_and_both_forms() {

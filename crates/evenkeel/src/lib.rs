@@ -11,6 +11,7 @@ pub mod control;
 pub mod edge;
 pub mod heartbeats;
 pub mod metrics;
+pub mod public;
 pub mod pump;
 pub mod quiet;
 pub mod recorder;

@@ -19,7 +19,6 @@ pub mod public;
 pub mod serving;
 mod shape;
 pub mod tls;
-pub mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -118,11 +117,11 @@ impl Style {
         }
     }
 
-    /// A whole page.
-    pub(crate) fn page(&self, title: &str, head: Markup, body: Markup) -> Markup {
+    /// A whole page, in the language of a tag.
+    pub(crate) fn page(&self, language: &str, title: &str, head: Markup, body: Markup) -> Markup {
         html! {
             (DOCTYPE)
-            html lang="en" {
+            html lang=(language) {
                 head {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
@@ -202,6 +201,9 @@ mod tests {
             [
                 "/",
                 "/incidents/{id}",
+                "/{language}",
+                "/{language}/",
+                "/{language}/incidents/{id}",
                 "/healthz",
                 "/favicon.svg",
                 "/api/v2/summary.json",

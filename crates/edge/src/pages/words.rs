@@ -2,25 +2,7 @@
 
 use http::StatusCode;
 
-/// A language of the edge's own pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Language {
-    #[default]
-    English,
-    Dutch,
-    German,
-    Polish,
-    Danish,
-}
-
-/// The languages of the edge's own pages: their tags, and their names in English.
-pub const LANGUAGES: [(&str, &str); 5] = [
-    ("en", "English"),
-    ("nl", "Dutch"),
-    ("de", "German"),
-    ("pl", "Polish"),
-    ("da", "Danish"),
-];
+use crate::languages::Language;
 
 /// What is the matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,94 +38,58 @@ pub(crate) struct Words {
     pub(crate) text: &'static str,
 }
 
-impl Language {
-    #[cfg(test)]
-    pub(crate) const ALL: [Self; 5] = [
-        Self::English,
-        Self::Dutch,
-        Self::German,
-        Self::Polish,
-        Self::Danish,
-    ];
-
-    /// The language of a tag such as `de-AT`.
-    pub(crate) fn of(tag: &str) -> Option<Self> {
-        let short = tag.split('-').next().unwrap_or(tag);
-        let mut all = [
-            ("en", Self::English),
-            ("nl", Self::Dutch),
-            ("de", Self::German),
-            ("pl", Self::Polish),
-            ("da", Self::Danish),
-        ]
-        .into_iter();
-        let found = all.find(|(own, _)| own.eq_ignore_ascii_case(short));
-        found.map(|(_, language)| language)
+/// When to try again.
+pub(crate) fn again(language: Language, seconds: u64) -> String {
+    match language {
+        Language::English => format!("Please try again in {seconds} s."),
+        Language::Dutch => format!("Probeer het over {seconds} s opnieuw."),
+        Language::German => format!("Bitte versuchen Sie es in {seconds} s noch einmal."),
+        Language::Polish => format!("Spróbuj ponownie za {seconds} s."),
+        Language::Danish => format!("Prøv igen om {seconds} s."),
     }
+}
 
-    pub(crate) fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Dutch => "nl",
-            Self::German => "de",
-            Self::Polish => "pl",
-            Self::Danish => "da",
-        }
+/// Before the time of the next word.
+pub(crate) fn next(language: Language) -> &'static str {
+    match language {
+        Language::English => "Next update:",
+        Language::Dutch => "Volgend bericht:",
+        Language::German => "Nächste Nachricht:",
+        Language::Polish => "Następna informacja:",
+        Language::Danish => "Næste opdatering:",
     }
+}
 
-    /// When to try again.
-    pub(crate) fn again(self, seconds: u64) -> String {
-        match self {
-            Self::English => format!("Please try again in {seconds} s."),
-            Self::Dutch => format!("Probeer het over {seconds} s opnieuw."),
-            Self::German => format!("Bitte versuchen Sie es in {seconds} s noch einmal."),
-            Self::Polish => format!("Spróbuj ponownie za {seconds} s."),
-            Self::Danish => format!("Prøv igen om {seconds} s."),
-        }
+/// The link to the status page.
+pub(crate) fn status(language: Language) -> &'static str {
+    match language {
+        Language::English => "Current status",
+        Language::Dutch => "Actuele status",
+        Language::German => "Aktueller Stand",
+        Language::Polish => "Aktualny stan",
+        Language::Danish => "Aktuel status",
     }
+}
 
-    /// Before the time of the next word.
-    pub(crate) fn next(self) -> &'static str {
-        match self {
-            Self::English => "Next update:",
-            Self::Dutch => "Volgend bericht:",
-            Self::German => "Nächste Nachricht:",
-            Self::Polish => "Następna informacja:",
-            Self::Danish => "Næste opdatering:",
-        }
+/// The link that hides the banner.
+pub(crate) fn hide(language: Language) -> &'static str {
+    match language {
+        Language::English => "Hide",
+        Language::Dutch => "Verbergen",
+        Language::German => "Ausblenden",
+        Language::Polish => "Ukryj",
+        Language::Danish => "Skjul",
     }
+}
 
-    /// The link to the status page.
-    pub(crate) fn status(self) -> &'static str {
-        match self {
-            Self::English => "Current status",
-            Self::Dutch => "Actuele status",
-            Self::German => "Aktueller Stand",
-            Self::Polish => "Aktualny stan",
-            Self::Danish => "Aktuel status",
-        }
-    }
-
-    /// The link that hides the banner.
-    pub(crate) fn hide(self) -> &'static str {
-        match self {
-            Self::English => "Hide",
-            Self::Dutch => "Verbergen",
-            Self::German => "Ausblenden",
-            Self::Polish => "Ukryj",
-            Self::Danish => "Skjul",
-        }
-    }
-
-    /// The link that leads to more.
-    pub(crate) fn more(self) -> &'static str {
-        match self {
-            Self::English => "More",
-            Self::Dutch => "Meer",
-            Self::German => "Mehr",
-            Self::Polish => "Więcej",
-            Self::Danish => "Mere",
-        }
+/// The link that leads to more.
+pub(crate) fn more(language: Language) -> &'static str {
+    match language {
+        Language::English => "More",
+        Language::Dutch => "Meer",
+        Language::German => "Mehr",
+        Language::Polish => "Więcej",
+        Language::Danish => "Mere",
     }
 }
 

@@ -16,12 +16,6 @@ pub fn second(at: Timestamp, now: Timestamp) -> String {
     shown(at, now, "%H:%M:%S UTC")
 }
 
-/// `18 November 2026`.
-pub fn day(at: Timestamp) -> String {
-    let at = at.to_zoned(TimeZone::UTC);
-    at.strftime("%-d %B %Y").to_string()
-}
-
 fn shown(at: Timestamp, now: Timestamp, clock: &str) -> String {
     let (at, now) = (at.to_zoned(TimeZone::UTC), now.to_zoned(TimeZone::UTC));
     let day = if at.date() == now.date() {
@@ -53,6 +47,22 @@ pub fn element(at: Timestamp, text: &str) -> Markup {
     html! { time datetime=(at.strftime("%Y-%m-%dT%H:%M:%SZ")) { (text) } }
 }
 
+/// A sentence in which each of these times is for machines, too, where it is said; in the
+/// order in which the sentence has them.
+pub fn within(sentence: &str, times: &[(Timestamp, String)]) -> Markup {
+    let mut rest = sentence;
+    let parts = times.iter().filter_map(|(at, said)| {
+        let (before, after) = rest.split_once(said.as_str())?;
+        rest = after;
+        Some((before, element(*at, said)))
+    });
+    let parts: Vec<_> = parts.collect();
+    html! {
+        @for (before, time) in parts { (before) (time) }
+        (rest)
+    }
+}
+
 /// `02:14 UTC (3 min ago)`; `(in 3 min)` for what is to come.
 pub fn ago(at: Timestamp, now: Timestamp) -> Markup {
     html! {
@@ -77,6 +87,17 @@ mod tests {
         assert_eq!(
             second(at("2025-11-07T02:14:09Z"), now),
             "7 Nov 2025 02:14:09 UTC"
+        );
+    }
+
+    #[test]
+    fn a_time_within_a_sentence_is_for_machines_too() {
+        let (from, to) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(60).unwrap());
+        let times = [(from, "00:00 UTC".into()), (to, "00:01 UTC".into())];
+        assert_eq!(
+            within("00:00 UTC to 00:01 UTC, <short>", &times).into_string(),
+            "<time datetime=\"1970-01-01T00:00:00Z\">00:00 UTC</time> to \
+             <time datetime=\"1970-01-01T00:01:00Z\">00:01 UTC</time>, &lt;short&gt;"
         );
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-pub use evenkeel_edge::LANGUAGES;
+pub use evenkeel_core::language::Language;
 
 /// The name of a language; its tag where it is none of ours.
 fn name(tag: &str) -> &str {
-    let known = LANGUAGES.iter().find(|(known, _)| *known == tag);
-    known.map_or(tag, |(_, name)| name)
+    let known = Language::ALL.into_iter().find(|known| known.tag() == tag);
+    known.map_or(tag, |language| language.name())
 }
 
 /// `visitors who read Polish or Danish see it in English`, where a text lacks languages of
@@ -17,10 +17,10 @@ pub fn others(texts: &BTreeMap<String, String>) -> Option<String> {
     // As the edge chooses: English, else the first.
     let instead = texts.get_key_value("en").or_else(|| texts.iter().next());
     let (instead, _) = instead?;
-    let lacking = LANGUAGES
-        .iter()
-        .filter(|(tag, _)| !texts.contains_key(*tag));
-    let lacking: Vec<&str> = lacking.map(|(_, name)| *name).collect();
+    let lacking = Language::ALL
+        .into_iter()
+        .filter(|language| !texts.contains_key(language.tag()));
+    let lacking: Vec<&str> = lacking.map(Language::name).collect();
     let (last, rest) = lacking.split_last()?;
     let listed = match rest {
         [] => (*last).to_owned(),

@@ -220,6 +220,7 @@ fn plain(site: &Site, title: &str, body: Markup) -> Markup {
         footer { p { (site.name) } }
     };
     STYLE.page(
+        "en",
         &format!("{title} · {} · Evenkeel", site.name),
         html! {},
         page,
@@ -323,6 +324,7 @@ impl Desk {
             script src="/console.js" integrity=(STYLE.integrity()) defer {}
         };
         STYLE.page(
+            "en",
             &format!("{title} · {} · Evenkeel", self.site.name),
             head,
             page,

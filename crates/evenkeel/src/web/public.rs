@@ -1,14 +1,15 @@
 //! The public page: is it me, or is it you?
 //!
 //! The answer comes first, in words; then each function, what is going on, and what has
-//! been. Everything said is made from facts by [`words`]; nothing an operator or a
-//! detector wrote is shown. When the pump has no picture of now, every status is
+//! been. Everything said is made from facts by [`words`](crate::public::words), in five
+//! languages; nothing an operator or a detector wrote is shown. When the pump has no picture of now, every status is
 //! unknown: an old green is a lie.
 //!
 //! Under 30 KB in all, style and icon included, for a service as it usually is (a browser
 //! test measures it): what could grow is bounded ([`PAST_MAX`], [`UPDATES_MAX`]) and the
 //! strip costs its changes, not its days. Twenty functions that fail every day cost more.
 
+pub mod documents;
 pub mod machines;
 mod strip;
 mod view;
@@ -17,14 +18,18 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get};
 use evenkeel_core::ids::IncidentId;
-use maud::{Markup, html};
+use evenkeel_edge::languages;
+use maud::Markup;
 
 use super::{FAVICON, Site, Style};
+use crate::public::words::Language;
+
+use documents::{Moment, address};
 
 static STYLE: LazyLock<Style> = LazyLock::new(|| Style::new(include_str!("public/page.css")));
 
@@ -42,6 +47,9 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
     let mut routes = vec![
         ("/", get(front)),
         ("/incidents/{id}", get(incident)),
+        ("/{language}", get(without_slash)),
+        ("/{language}/", get(front_in)),
+        ("/{language}/incidents/{id}", get(incident_in)),
         ("/healthz", get(healthz)),
         ("/favicon.svg", get(favicon)),
     ];
@@ -56,7 +64,7 @@ pub fn router(site: Site) -> Router {
         router = router.route(path, method);
     }
     router
-        .fallback(not_found)
+        .fallback(missing)
         .layer(middleware::map_response(async |response: Response| {
             // Short: a cache in front takes the crowd, and nobody reads old news.
             STYLE.guard(response, "public, max-age=5")
@@ -64,63 +72,108 @@ pub fn router(site: Site) -> Router {
         .with_state(site)
 }
 
-async fn front(State(site): State<Site>) -> Markup {
-    let published = site.now();
-    let view = view::View::of(&site, &published);
-    let answer = view.answer_text();
-    let head = html! {
-        meta name="description" content=(answer);
-        (machines::links(&site))
-    };
-    let body = html! {
-        (banner(&site))
-        main {
-            (view.answer())
-            (view.open_incidents())
-            (view.components())
-            (view.past_incidents())
-        }
-        (view.footer())
-    };
-    STYLE.page(&format!("{answer} · {}", site.name), head, body)
+/// The language of a visitor's browser.
+fn liked(headers: &HeaderMap) -> Language {
+    let accepts = headers.get(header::ACCEPT_LANGUAGE);
+    let accepts = accepts.and_then(|accepts| accepts.to_str().ok());
+    languages::liked(accepts.unwrap_or_default())
 }
 
-async fn incident(State(site): State<Site>, Path(id): Path<String>) -> Response {
-    let published = site.now();
-    let view = view::View::of(&site, &published);
-    let found = id
-        .parse::<IncidentId>()
-        .ok()
-        .and_then(|id| published.record.incidents.get(&id))
-        .filter(|incident| incident.is_public());
-    let Some(incident) = found else {
-        return not_found(State(site)).await.into_response();
-    };
-    let title = view.title(incident);
-    let body = html! {
-        (banner(&site))
-        main {
-            (view.incident(incident, UPDATES_ALL_MAX, true))
-            p { a href="/" { "How things are now" } }
-        }
-        (view.footer())
-    };
-    let head = machines::links(&site);
-    let page = STYLE.page(&format!("{title} · {}", site.name), head, body);
-    page.into_response()
+/// The language that an address begins with: its tag as we write it, and no other.
+fn named(tag: &str) -> Option<Language> {
+    let mut all = Language::ALL.into_iter();
+    all.find(|language| language.tag() == tag)
 }
 
-async fn not_found(State(site): State<Site>) -> (StatusCode, Markup) {
-    let body = html! {
-        (banner(&site))
-        main {
-            h1 { "There is no such page" }
-            p { "Incidents older than the newest two hundred or so are no longer shown here." }
-            p { a href="/" { "How things are now" } }
-        }
+/// A document in a language that its address names.
+fn in_language(language: Language, page: Markup) -> Response {
+    ([(header::CONTENT_LANGUAGE, language.tag())], page).into_response()
+}
+
+/// A document at an address that has it in every language.
+fn negotiated(language: Language, page: Markup) -> Response {
+    let vary = [(header::VARY, "accept-language")];
+    (vary, in_language(language, page)).into_response()
+}
+
+fn not_found(site: &Site, language: Language) -> Response {
+    let page = negotiated(language, documents::missing(site, language));
+    (StatusCode::NOT_FOUND, page).into_response()
+}
+
+async fn front(State(site): State<Site>, headers: HeaderMap) -> Response {
+    let (published, language) = (site.now(), liked(&headers));
+    let moment = Moment::of(&published);
+    negotiated(
+        language,
+        documents::front(&site, &published, language, moment),
+    )
+}
+
+async fn front_in(
+    State(site): State<Site>,
+    Path(tag): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(language) = named(&tag) else {
+        return not_found(&site, liked(&headers));
     };
-    let page = STYLE.page(&format!("No such page · {}", site.name), html! {}, body);
-    (StatusCode::NOT_FOUND, page)
+    let published = site.now();
+    let moment = Moment::of(&published);
+    in_language(
+        language,
+        documents::front(&site, &published, language, moment),
+    )
+}
+
+/// `/de` is meant for `/de/`.
+async fn without_slash(
+    State(site): State<Site>,
+    Path(tag): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match named(&tag) {
+        Some(language) => Redirect::permanent(&address(language, None)).into_response(),
+        None => not_found(&site, liked(&headers)),
+    }
+}
+
+async fn incident(
+    State(site): State<Site>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let language = liked(&headers);
+    match incident_page(&site, &id, language) {
+        Some(page) => negotiated(language, page),
+        None => not_found(&site, language),
+    }
+}
+
+async fn incident_in(
+    State(site): State<Site>,
+    Path((tag, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(language) = named(&tag) else {
+        return not_found(&site, liked(&headers));
+    };
+    match incident_page(&site, &id, language) {
+        Some(page) => in_language(language, page),
+        None => not_found(&site, language),
+    }
+}
+
+fn incident_page(site: &Site, id: &str, language: Language) -> Option<Markup> {
+    let (published, id) = (site.now(), id.parse::<IncidentId>().ok()?);
+    let moment = Moment::of(&published);
+    documents::incident(site, &published, language, moment, id)
+}
+
+async fn missing(State(site): State<Site>, uri: Uri, headers: HeaderMap) -> Response {
+    let mut parts = uri.path().split('/').skip(1);
+    let language = parts.next().and_then(named);
+    not_found(&site, language.unwrap_or_else(|| liked(&headers)))
 }
 
 async fn healthz(State(site): State<Site>) -> Response {
@@ -138,10 +191,4 @@ async fn favicon() -> impl IntoResponse {
         (header::CACHE_CONTROL, "public, max-age=86400"),
     ];
     (headers, FAVICON)
-}
-
-fn banner(site: &Site) -> Markup {
-    html! {
-        header { p { a href="/" { (site.name) } " status" } }
-    }
 }

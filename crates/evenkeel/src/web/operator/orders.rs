@@ -15,7 +15,7 @@ use super::plain;
 use crate::access::Role;
 use crate::access::sessions::Word;
 use crate::report;
-use crate::web::languages::{self, LANGUAGES};
+use crate::web::languages::{self, Language};
 
 pub(super) async fn give(posted: Posted) -> Response {
     if posted.visitor.role != Role::Operator {
@@ -136,9 +136,10 @@ fn of_edge(posted: &Posted) -> Option<Result<(EdgeOrder, String), String>> {
         "" => Err("Nothing was done: say why, it is kept in the journal.".to_owned()),
         reason => Ok(reason.to_owned()),
     };
-    let texts: BTreeMap<String, String> = LANGUAGES
-        .iter()
-        .map(|(tag, _)| (*tag, posted.field(&format!("text_{tag}"))))
+    let texts: BTreeMap<String, String> = Language::ALL
+        .into_iter()
+        .map(Language::tag)
+        .map(|tag| (tag, posted.field(&format!("text_{tag}"))))
         .filter(|(_, text)| !text.is_empty())
         .map(|(tag, text)| (tag.to_owned(), text.to_owned()))
         .collect();

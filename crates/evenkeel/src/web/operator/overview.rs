@@ -8,8 +8,9 @@ use maud::{Markup, html};
 
 use super::gate::Desk;
 use super::{facts, more, proposals};
+use crate::public::words::{Language, Words};
 use crate::report::{self, StatusReport};
-use crate::web::{account, clock, shape, words};
+use crate::web::{account, clock, shape};
 
 /// Actions shown; the journal has the rest.
 const ACTIONS_MAX: usize = 12;
@@ -38,7 +39,7 @@ pub(super) async fn page(desk: Desk) -> Markup {
         ([], [], []) => "Nothing is wrong that Evenkeel can see".to_owned(),
         ([], [], found) => format!("No incident; {} to know of", things(found.len())),
         ([], [first, ..], _) => format!("No customer is hurt now; {}", first.title),
-        (harmed, _, _) => words::state_of(harmed.iter().copied()),
+        (harmed, _, _) => Words::of(Language::English).state_of(harmed.iter().copied()),
     };
     let body = html! {
         h1 { (answer) }

@@ -14,7 +14,7 @@ use super::gate::Desk;
 use super::not_found;
 use crate::pump::windows::Second;
 use crate::report::edge::{InstanceReport, PoolReport, pools};
-use crate::web::languages::{self, LANGUAGES};
+use crate::web::languages::{self, Language};
 use crate::web::{clock, shape};
 
 /// More failures than this are no slip.
@@ -388,17 +388,18 @@ fn functions(desk: &Desk) -> Markup {
 /// Fields for a text in every language of the edge's own pages; English at once, the others
 /// when they are asked for.
 fn texts(what: &str) -> Markup {
-    let field = |tag: &str, label: String| {
+    let field = |language: Language| {
+        let (tag, label) = (language.tag(), format!("{what}, {}", language.name()));
         html! {
             label { (label) " " input type="text" name={ "text_" (tag) } maxlength="1000"; }
         }
     };
-    let [first, others @ ..] = LANGUAGES;
+    let [first, others @ ..] = Language::ALL;
     html! {
-        (field(first.0, format!("{what}, {}", first.1)))
+        (field(first))
         details.others {
             summary { "In other languages" }
-            @for (tag, name) in others { (field(tag, format!("{what}, {name}"))) }
+            @for other in others { (field(other)) }
             p.dim { "Who reads a language that has no text sees the English one." }
         }
     }

@@ -29,7 +29,8 @@ use evenkeel_core::policy::Policy;
 use maud::{Markup, html};
 use sha2::{Digest, Sha256};
 
-use super::not_found;
+use super::{liked, not_found};
+use crate::public::words::Words;
 use crate::web::{CROSS_ORIGIN_RESOURCE_POLICY, Site};
 use picture::Picture;
 
@@ -138,14 +139,15 @@ pub fn paths(policy: &Policy) -> Vec<String> {
 }
 
 /// What a page's head says of them, so that readers find the feeds by the page's address.
-pub(super) fn links(site: &Site) -> Markup {
+pub(super) fn links(site: &Site, words: &Words) -> Markup {
+    let title = words.site(&site.name);
     html! {
         @for (path, kind, of) in [
             ("/feed.atom", "application/atom+xml", "Atom"),
             ("/feed.rss", "application/rss+xml", "RSS"),
             ("/feed.json", "application/feed+json", "JSON Feed"),
         ] {
-            link rel="alternate" type=(kind) title=(format!("{} status ({of})", site.name)) href=(path);
+            link rel="alternate" type=(kind) title=(format!("{title} ({of})")) href=(path);
         }
     }
 }
@@ -163,7 +165,7 @@ async fn component_badge(
     match found {
         Some((badge, "svg")) => answer(badge.svg(), SVG, NOW, &headers),
         Some((badge, "json")) => answer(badge.endpoint(), JSON, NOW, &headers),
-        _ => not_found(State(site)).await.into_response(),
+        _ => not_found(&site, liked(&headers)),
     }
 }
 

@@ -12,7 +12,8 @@ use evenkeel_core::record::{ComponentState, DAYS_KEPT, Day, DayTally};
 use evenkeel_core::status::Status;
 use maud::{Markup, PreEscaped, html};
 
-use crate::web::{clock, shape, words};
+use crate::public::words::Words;
+use crate::web::shape;
 
 /// Width of a day with its gap, in the drawing's units. The dash is in the style sheet.
 const DAY: usize = 8;
@@ -35,7 +36,12 @@ fn height(day: Option<Status>) -> usize {
 }
 
 /// A component's strip, with what it says in words beside it.
-pub(super) fn strip(name: &str, state: Option<&ComponentState>, now: Timestamp) -> Markup {
+pub(super) fn strip(
+    words: &Words,
+    name: &str,
+    state: Option<&ComponentState>,
+    now: Timestamp,
+) -> Markup {
     let days = state.map(|state| state.history(now)).unwrap_or_default();
     let total = |wanted: fn(Status) -> bool| -> u64 {
         let spent = days.values().flat_map(|day| &day.0);
@@ -44,27 +50,33 @@ pub(super) fn strip(name: &str, state: Option<&ComponentState>, now: Timestamp) 
             .map(|(_, ms)| ms)
             .sum()
     };
-    let summary = words::history(
+    let summary = words.history(
         total(|_| true),
         total(Status::is_harm),
         total(|status| status == Status::Unknown),
     );
-    let label = format!("{name}, last {DAYS_KEPT} days: {summary}");
+    let (from, to) = (words.day(first(now).start()), words.day(now));
+    let label = words.strip(name, &from, &to, &summary);
     html! {
         svg.strip viewBox=(format!("0 0 {} {HEIGHT}", DAY * DAYS_KEPT))
             preserveAspectRatio="none" role="img" aria-label=(label) {
             (PreEscaped(bars(&days, now)))
         }
         p.scale {
-            span { (DAYS_KEPT) " days ago" }
+            span { (from) }
             span { (summary) }
-            span { "today" }
+            span { (to) }
         }
     }
 }
 
+/// The first of the days that are shown.
+fn first(now: Timestamp) -> Day {
+    Day(Day::of(now).0 - (DAYS_KEPT as i64 - 1))
+}
+
 fn bars(days: &BTreeMap<Day, DayTally>, now: Timestamp) -> String {
-    let first = Day(Day::of(now).0 - (DAYS_KEPT as i64 - 1));
+    let first = first(now);
     let worst = |place: usize| {
         let day = Day(first.0 + place as i64);
         days.get(&day).and_then(DayTally::worst)
@@ -89,13 +101,17 @@ fn bars(days: &BTreeMap<Day, DayTally>, now: Timestamp) -> String {
 }
 
 /// The newest bad days in words, for a reader who cannot see the strip or point at it.
-pub(super) fn bad_days(state: Option<&ComponentState>, now: Timestamp) -> Vec<(String, Status)> {
+pub(super) fn bad_days(
+    words: &Words,
+    state: Option<&ComponentState>,
+    now: Timestamp,
+) -> Vec<(String, String)> {
     let days = state.map(|state| state.history(now)).unwrap_or_default();
     days.iter()
         .rev()
         .filter_map(|(day, tally)| {
             let worst = tally.worst().filter(|status| status.is_harm())?;
-            Some((clock::day(day.start()), worst))
+            Some((words.day_of_year(day.start()), words.status(worst)))
         })
         .take(NAMED_MAX)
         .collect()

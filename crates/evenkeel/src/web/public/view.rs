@@ -1,31 +1,45 @@
-//! The parts of the public page, from one published picture.
+//! The parts of the public page, from one published picture, in one language.
+//!
+//! What they show depends on nothing but what [`View::of`] is given: the same picture at
+//! the same moment is the same page, served or written to a file. Nothing in it is said
+//! relative to the reader's clock.
+
+use std::collections::BTreeMap;
 
 use evenkeel_core::Timestamp;
+use evenkeel_core::action::Outcome;
 use evenkeel_core::ids::ComponentId;
 use evenkeel_core::incident::{Incident, IncidentStatus};
 use evenkeel_core::message::{Body, Message};
+use evenkeel_core::record::{ComponentState, Phase};
 use evenkeel_core::status::Status;
 use evenkeel_core::time;
 use maud::{Markup, html};
 
-use super::{PAST_DAYS, PAST_MAX, UPDATES_MAX, strip};
+use super::{Moment, PAST_DAYS, PAST_MAX, UPDATES_ALL_MAX, UPDATES_MAX, address, strip};
+use crate::public::words::{Answer, Language, Words};
 use crate::pump::published::Published;
-use crate::web::words::Answer;
-use crate::web::{Site, clock, shape, words};
+use crate::web::{Site, clock, shape};
 
 /// What the parts are made from.
 pub(super) struct View<'a> {
     site: &'a Site,
+    pub(super) words: &'static Words,
     published: &'a Published,
     now: Timestamp,
-    stale: bool,
+    is_stale: bool,
     /// In the order of the configuration.
     components: Vec<(&'a ComponentId, &'a str, Status)>,
 }
 
 impl<'a> View<'a> {
-    pub(super) fn of(site: &'a Site, published: &'a Published) -> Self {
-        let stale = published.is_stale();
+    pub(super) fn of(
+        site: &'a Site,
+        published: &'a Published,
+        language: Language,
+        moment: Moment,
+    ) -> Self {
+        let Moment { now, is_stale } = moment;
         let mut components: Vec<_> = site.policy.components.iter().collect();
         components.sort_by_key(|(_, policy)| policy.position);
         let components = components
@@ -33,7 +47,7 @@ impl<'a> View<'a> {
             .map(|(id, policy)| {
                 let known = published.record.components.get(id);
                 let status = match known {
-                    Some(state) if !stale => state.status,
+                    Some(state) if !is_stale => state.status,
                     _ => Status::Unknown,
                 };
                 (id, policy.name.as_str(), status)
@@ -41,9 +55,10 @@ impl<'a> View<'a> {
             .collect();
         Self {
             site,
+            words: Words::of(language),
             published,
-            now: Timestamp::now(),
-            stale,
+            now,
+            is_stale,
             components,
         }
     }
@@ -63,7 +78,7 @@ impl<'a> View<'a> {
     }
 
     fn judged(&self) -> Answer<'a> {
-        if self.stale {
+        if self.is_stale {
             let since = match &self.published.trouble {
                 Some((since, _)) => *since,
                 None => self.published.at,
@@ -119,7 +134,7 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn answer_text(&self) -> String {
-        words::answer(&self.judged(), self.now)
+        self.words.answer(&self.judged(), self.published.at)
     }
 
     pub(super) fn answer(&self) -> Markup {
@@ -135,16 +150,33 @@ impl<'a> View<'a> {
                 Status::Unknown
             }
         };
+        let (words, at) = (self.words, self.published.at);
         html! {
             div class={ "answer " (shape::class(worst)) } {
                 (shape::of(worst))
-                h1 { (words::answer(&judged, self.now)) }
+                h1 { (self.answer_text()) }
+            }
+            @if worst.is_harm() {
+                @if let Some(unharmed) = self.unharmed() { p.unharmed { (unharmed) } }
             }
             p.asof {
-                "As of " (clock::element(self.published.at, &clock::second(self.published.at, self.now)))
-                @if self.stale { ". What is below is what was known then." }
+                (clock::within(&words.as_of(&words.second_of_day(at)), &[(at, words.second_of_day(at))]))
+                @if self.is_stale { " " (words.as_of_old()) }
             }
         }
+    }
+
+    /// What still works, while something else does not.
+    fn unharmed(&self) -> Option<String> {
+        let of = |wanted: fn(Status) -> bool| -> Vec<&'a str> {
+            let those = self.components.iter();
+            let those = those.filter(|(_, _, status)| wanted(*status));
+            those.map(|(_, name, _)| *name).collect()
+        };
+        let well = of(|status| status == Status::Operational);
+        let harmed = of(Status::is_harm);
+        let all_others = well.len() + harmed.len() == self.components.len();
+        self.words.unharmed(&well, all_others)
     }
 
     pub(super) fn components(&self) -> Markup {
@@ -153,7 +185,7 @@ impl<'a> View<'a> {
         }
         html! {
             section aria-labelledby="functions" {
-                h2 id="functions" { "Functions" }
+                h2 id="functions" { (self.words.heading_functions()) }
                 ul.components {
                     @for (id, name, status) in &self.components {
                         @let state = self.published.record.components.get(*id);
@@ -161,23 +193,20 @@ impl<'a> View<'a> {
                             div.row {
                                 h3 { (name) }
                                 p class={ "status " (shape::class(*status)) } {
-                                    (shape::of(*status)) " " (words::status(*status))
+                                    (shape::of(*status)) " "
                                     @if *status == Status::Unknown {
-                                        @let since = self.unknown_since(state);
-                                        " since " (clock::element(since, &clock::minute(since, self.now)))
+                                        (self.unknown(state))
+                                    } @else {
+                                        (self.words.status(*status))
                                     }
                                 }
                             }
-                            (strip::strip(name, state, self.now))
-                            @let bad = strip::bad_days(state, self.now);
+                            (strip::strip(self.words, name, state, self.now))
+                            @let bad = strip::bad_days(self.words, state, self.now);
                             @if !bad.is_empty() {
                                 details {
-                                    summary { "Days with a disturbance" }
-                                    ul {
-                                        @for (day, worst) in &bad {
-                                            li { (day) ": " (words::status(*worst)) ", at worst" }
-                                        }
-                                    }
+                                    summary { (self.words.bad_days()) }
+                                    ul { @for (day, worst) in &bad { li { (day) ": " (worst) } } }
                                 }
                             }
                         }
@@ -187,11 +216,15 @@ impl<'a> View<'a> {
         }
     }
 
-    fn unknown_since(&self, state: Option<&evenkeel_core::record::ComponentState>) -> Timestamp {
-        match state {
+    /// That a component's state is unknown, and since when.
+    fn unknown(&self, state: Option<&ComponentState>) -> Markup {
+        let since = match state {
             Some(state) if state.status == Status::Unknown => state.since,
             _ => self.published.at,
-        }
+        };
+        let said = self.words.minute(since, self.published.at);
+        let status = self.words.status(Status::Unknown);
+        clock::within(&self.words.status_since(&status, &said), &[(since, said)])
     }
 
     pub(super) fn open_incidents(&self) -> Markup {
@@ -201,18 +234,19 @@ impl<'a> View<'a> {
         }
         html! {
             section aria-labelledby="now" {
-                h2 id="now" { "What is going on" }
+                h2 id="now" { (self.words.heading_open()) }
                 @for incident in open.iter().take(PAST_MAX) {
-                    (self.incident(incident, UPDATES_MAX, false))
+                    (self.incident(incident, false))
                 }
             }
         }
     }
 
-    /// One incident with its newest updates.
-    pub(super) fn incident(&self, incident: &Incident, most: usize, alone: bool) -> Markup {
+    /// One incident with its newest updates; `alone` on a page of its own.
+    pub(super) fn incident(&self, incident: &Incident, alone: bool) -> Markup {
         let updates = self.updates(incident);
-        let link = format!("/incidents/{}", incident.id);
+        let most = if alone { UPDATES_ALL_MAX } else { UPDATES_MAX };
+        let link = address(self.words.language(), Some(incident.id));
         html! {
             article.incident {
                 @if alone {
@@ -221,13 +255,14 @@ impl<'a> View<'a> {
                     h3 { a href=(link) { (self.title(incident)) } }
                 }
                 p.span { (self.when(incident)) }
+                @let measures = self.measures(incident);
+                @if !measures.is_empty() { p { (measures) } }
                 ol.updates {
                     @for (message, status, text) in updates.iter().take(most) {
                         li {
                             p.when {
-                                strong { (words::incident_status(*status)) } " · "
-                                (clock::element(message.at, &clock::minute(message.at, self.now)))
-                                " " span.ago { "(" (clock::span(message.at, self.now)) " ago)" }
+                                strong { (self.words.incident_status(*status)) } " · "
+                                (clock::element(message.at, &self.words.minute(message.at, incident.opened_at)))
                             }
                             p { (text) }
                         }
@@ -235,26 +270,46 @@ impl<'a> View<'a> {
                 }
                 @if updates.len() > most {
                     p {
-                        @if alone { "Earlier updates are no longer shown." }
-                        @else { a href=(link) { "Earlier updates" } }
+                        @if alone { (self.words.earlier_updates_gone()) }
+                        @else { a href=(link) { (self.words.earlier_updates()) } }
                     }
                 }
             }
         }
     }
 
+    /// What is done and has been done about an incident, each sort once.
+    fn measures(&self, incident: &Incident) -> String {
+        let states = self.published.record.actions.values();
+        let states = states.filter(|state| state.action.incident == Some(incident.id));
+        let said: BTreeMap<_, _> = states
+            .filter_map(|state| {
+                let kind = state.action.task.kind();
+                let said = match &state.phase {
+                    Phase::Requested { .. } => self.words.doing(kind),
+                    Phase::Performed { outcome, .. } | Phase::Proven { outcome, .. }
+                        if matches!(outcome, Outcome::Done(_)) =>
+                    {
+                        self.words.done(kind)
+                    }
+                    _ => return None,
+                };
+                Some((kind, said))
+            })
+            .collect();
+        let said: Vec<String> = said.into_values().collect();
+        said.join(" ")
+    }
+
     fn when(&self, incident: &Incident) -> Markup {
-        let from = incident.opened_at;
-        html! {
-            (clock::element(from, &clock::minute(from, self.now)))
-            @match incident.resolved_at {
-                Some(to) => {
-                    " to " (clock::element(to, &clock::minute(to, self.now)))
-                    ", " (clock::span(from, to)) " in all"
-                }
-                None => { ", " (clock::span(from, self.now)) " so far" }
-            }
-        }
+        let (words, from) = (self.words, incident.opened_at);
+        let begins = words.minute_of_day(from);
+        let Some(to) = incident.resolved_at else {
+            return clock::within(&words.began(&begins), &[(from, begins)]);
+        };
+        let ends = words.minute(to, from);
+        let said = words.lasted(&begins, &ends, &words.span(from, to));
+        clock::within(&said, &[(from, begins), (to, ends)])
     }
 
     pub(super) fn title(&self, incident: &Incident) -> String {
@@ -262,7 +317,7 @@ impl<'a> View<'a> {
             incident.status,
             IncidentStatus::Monitoring | IncidentStatus::Resolved
         );
-        words::incident_title(&self.harmed(incident), over)
+        self.words.incident_title(&self.harmed(incident), over)
     }
 
     fn harmed(&self, incident: &'a Incident) -> Vec<(&'a str, Status)> {
@@ -292,7 +347,9 @@ impl<'a> View<'a> {
                     .iter()
                     .map(|(id, status)| (self.site.component_name(id), *status))
                     .collect();
-                let text = words::update(*status, &components, *next_update_at, self.now);
+                let text = self
+                    .words
+                    .update(*status, &components, *next_update_at, message.at);
                 Some((message, *status, text))
             })
             .collect()
@@ -308,33 +365,18 @@ impl<'a> View<'a> {
             .collect();
         html! {
             section aria-labelledby="past" {
-                h2 id="past" { "The last " (PAST_DAYS) " days" }
+                h2 id="past" { (self.words.heading_past()) }
                 @if past.is_empty() {
-                    p { "No incident is over in this time." }
+                    p { (self.words.past_none(&self.words.day_of_year(oldest))) }
                 } @else {
                     ul.past {
                         @for incident in past {
                             li {
-                                a href=(format!("/incidents/{}", incident.id)) { (self.title(incident)) }
+                                a href=(address(self.words.language(), Some(incident.id))) { (self.title(incident)) }
                                 p.span { (self.when(incident)) }
                             }
                         }
                     }
-                }
-            }
-        }
-    }
-
-    pub(super) fn footer(&self) -> Markup {
-        html! {
-            footer {
-                p {
-                    "Follow in a feed reader: " a href="/feed.atom" { "Atom" }
-                    ", " a href="/feed.rss" { "RSS" } ", " a href="/feed.json" { "JSON" }
-                    ". For programs: " a href="/api/v2/summary.json" { "summary.json" } "."
-                }
-                p {
-                    "Watched by Evenkeel. What is unknown is shown as unknown. All times are UTC."
                 }
             }
         }

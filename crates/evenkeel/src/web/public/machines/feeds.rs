@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use evenkeel_core::Timestamp;
 use maud::{Markup, html};
 
-use super::picture::{INCIDENTS_MAX, Picture, Told};
+use super::picture::{INCIDENTS_MAX, Picture, Told, words};
 use crate::web::clock;
 
 /// The first line of an XML file.
@@ -104,7 +104,7 @@ impl Entry<'_> {
 
 /// `18 November 2026, 02:14 UTC`: the same whenever it is read.
 fn when(at: Timestamp) -> String {
-    format!("{}, {}", clock::day(at), clock::minute(at, at))
+    words().minute_of_day(at)
 }
 
 /// Text as XML can hold it: what it cannot (XML 1.0, production 2) is U+FFFD.

@@ -20,9 +20,11 @@ use evenkeel_core::status::Status;
 use sha2::{Digest, Sha256};
 
 use super::super::UPDATES_ALL_MAX;
+use super::super::documents::Moment;
 use super::super::view::View;
+use crate::public::words::{Language, Words};
 use crate::pump::published::Published;
-use crate::web::{Site, words};
+use crate::web::Site;
 
 /// Statuspage's own number.
 pub(super) const INCIDENTS_MAX: usize = 50;
@@ -110,7 +112,7 @@ impl<'a> Picture<'a> {
         Self {
             site,
             published,
-            view: View::of(site, published),
+            view: View::of(site, published, Language::English, Moment::of(published)),
         }
     }
 
@@ -140,13 +142,13 @@ impl<'a> Picture<'a> {
     }
 
     /// A component's status in a word or two.
-    pub(super) fn status_word(status: Status) -> &'static str {
-        words::status(status)
+    pub(super) fn status_word(status: Status) -> String {
+        words().status(status)
     }
 
     /// Where an incident stands, in a word.
-    pub(super) fn incident_word(status: IncidentStatus) -> &'static str {
-        words::incident_status(status)
+    pub(super) fn incident_word(status: IncidentStatus) -> String {
+        words().incident_status(status)
     }
 
     /// The page's address without its last `/`.
@@ -254,7 +256,7 @@ impl<'a> Picture<'a> {
             .map(|(id, status)| (name(id), *status));
         let harmed: Vec<_> = harmed.collect();
         Told {
-            title: words::incident_title(&harmed, is_past(last.status)),
+            title: words().incident_title(&harmed, is_past(last.status)),
             status: last.status,
             link: format!("{}/incidents/{}", self.base(), incident.id),
             impact: impact(incident),
@@ -289,10 +291,15 @@ impl<'a> Picture<'a> {
             id: id_of("update", &parts),
             at: word.at,
             status: word.status,
-            text: words::update(word.status, &named, word.next_update_at, word.at),
+            text: words().update(word.status, &named, word.next_update_at, word.at),
             components,
         }
     }
+}
+
+/// Programs are told in English.
+pub(super) fn words() -> &'static Words {
+    Words::of(Language::English)
 }
 
 /// The facts of one public word.

@@ -1,0 +1,234 @@
+//! Every word that customers read, made from facts, in their language.
+//!
+//! Nothing an operator, a detector or a configuration file wrote is among the facts but
+//! the public names of components: titles and reasons of findings name machines, jobs and
+//! people.
+//!
+//! The templates are Project Fluent's, one file for each language in `words/`, compiled in.
+//! The table below gives each of them a function, so that a call without a fact does not
+//! compile; the tests hold the table against every file, both ways, and render all of it,
+//! so that no template is missing when it is needed. What people who speak a language read
+//! to judge it is in `words/golden/`.
+//!
+//! Names of functions are proper names: no template inflects them, or has something in it
+//! that would have to agree with their gender. Every time is absolute and carries its zone,
+//! so that a copy that is read later is as true as it was.
+
+mod sentences;
+#[cfg(test)]
+mod tests;
+mod times;
+
+use std::sync::LazyLock;
+
+use evenkeel_core::action::ActionKind;
+use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::status::Status;
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+
+pub use evenkeel_core::language::Language;
+pub use sentences::Answer;
+
+/// The words of one language.
+pub struct Words {
+    language: Language,
+    bundle: FluentBundle<FluentResource>,
+}
+
+static WORDS: LazyLock<[Words; 5]> = LazyLock::new(|| Language::ALL.map(Words::new));
+
+impl Words {
+    /// The words of a language.
+    pub fn of(language: Language) -> &'static Self {
+        let mut all = WORDS.iter();
+        let found = all.find(|words| words.language == language);
+        found.expect("every language has its words")
+    }
+
+    /// Whose words they are.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    fn new(language: Language) -> Self {
+        let templates = FluentResource::try_new(templates_of(language).to_owned());
+        let templates = templates.expect("the templates are Fluent's: a test renders them");
+        let tag = language.tag().parse().expect("a tag of ours");
+        let mut bundle = FluentBundle::new_concurrent(vec![tag]);
+        // The marks are for text that runs in two directions; none of ours does.
+        bundle.set_use_isolating(false);
+        bundle
+            .add_resource(templates)
+            .expect("no template is there twice: a test renders them");
+        Self { language, bundle }
+    }
+
+    fn render(&self, id: &str, facts: &[(&'static str, FluentValue<'_>)]) -> String {
+        let message = self.bundle.get_message(id);
+        let template = message.and_then(|message| message.value());
+        let template = template.expect("every template is there: a test renders them");
+        let facts: FluentArgs<'_> = facts.iter().cloned().collect();
+        let mut errors = Vec::new();
+        let text = self
+            .bundle
+            .format_pattern(template, Some(&facts), &mut errors);
+        assert!(errors.is_empty(), "{id}: {errors:?}");
+        text.into_owned()
+    }
+}
+
+fn templates_of(language: Language) -> &'static str {
+    match language {
+        Language::English => include_str!("words/en.ftl"),
+        Language::Dutch => include_str!("words/nl.ftl"),
+        Language::German => include_str!("words/de.ftl"),
+        Language::Polish => include_str!("words/pl.ftl"),
+        Language::Danish => include_str!("words/da.ftl"),
+    }
+}
+
+/// A fact as templates take it.
+trait Fact {
+    fn value(&self) -> FluentValue<'_>;
+}
+
+impl Fact for &str {
+    fn value(&self) -> FluentValue<'_> {
+        FluentValue::from(*self)
+    }
+}
+
+/// A number that words agree with.
+impl Fact for u64 {
+    fn value(&self) -> FluentValue<'_> {
+        FluentValue::from(*self)
+    }
+}
+
+impl Fact for Status {
+    fn value(&self) -> FluentValue<'_> {
+        FluentValue::from(self.as_str())
+    }
+}
+
+impl Fact for IncidentStatus {
+    fn value(&self) -> FluentValue<'_> {
+        FluentValue::from(self.as_str())
+    }
+}
+
+impl Fact for ActionKind {
+    fn value(&self) -> FluentValue<'_> {
+        FluentValue::from(self.as_str())
+    }
+}
+
+/// Makes a function of each template, and for the tests the list of all.
+macro_rules! templates {
+    ($($(#[$doc:meta])* $reach:vis $name:ident($($fact:ident: $kind:ty),*);)*) => {
+        impl Words {
+            $(
+                $(#[$doc])*
+                $reach fn $name(&self, $($fact: $kind),*) -> String {
+                    self.render(stringify!($name), &[$((stringify!($fact), $fact.value())),*])
+                }
+            )*
+        }
+
+        /// Every template with the names and the kinds of its facts.
+        #[cfg(test)]
+        const TEMPLATES: &[(&str, &[(&str, &str)])] = &[
+            $((stringify!($name), &[$((stringify!($fact), stringify!($kind))),*])),*
+        ];
+    };
+}
+
+templates! {
+    month(month: u64);
+    date(day: u64, month: &str);
+    date_year(day: u64, month: &str, year: &str);
+    time(hour: &str, minute: &str);
+    time_exact(hour: &str, minute: &str, second: &str);
+    moment(date: &str, time: &str);
+    seconds(count: u64);
+    minutes(count: u64);
+    hours(count: u64);
+    days(count: u64);
+
+    list(names: &str, last: &str);
+    functions_named(count: u64, names: &str);
+    functions_counted(count: u64);
+    clause(status: Status, count: u64, functions: &str);
+    clause_over(status: Status, count: u64, functions: &str);
+    /// How a component is, in its row.
+    pub status(status: Status);
+    /// The same, with since when.
+    pub status_since(status: &str, since: &str);
+
+    answer_stale(since: &str);
+    answer_nothing_watched();
+    answer_harm(state: &str, since: &str);
+    answer_unknown(count: u64, functions: &str, since: &str);
+    answer_recovered(count: u64, functions: &str);
+    answer_well();
+    still_works(count: u64, functions: &str);
+    all_else_works();
+
+    /// Where an incident stands, in a word or two.
+    pub incident_status(status: IncidentStatus);
+    stands(status: IncidentStatus);
+    next_word(at: &str);
+    /// What is being done about an incident.
+    pub doing(kind: ActionKind);
+    /// What has been done about an incident.
+    pub done(kind: ActionKind);
+    /// When an incident began, while it goes on.
+    pub began(from: &str);
+    /// From when to when an incident was, and how long that is.
+    pub lasted(from: &str, to: &str, span: &str);
+    /// The link to an incident's updates that are not shown beside it.
+    pub earlier_updates();
+    /// Where there are more than its own page shows.
+    pub earlier_updates_gone();
+
+    history_none();
+    history_calm();
+    history_disturbed(span: &str);
+    history_unknown(history: &str, span: &str);
+    /// Of whom, from when to when, what: the text of a strip.
+    pub strip(name: &str, from: &str, to: &str, history: &str);
+    /// Heading of the list of bad days.
+    pub bad_days();
+
+    /// The name of the page.
+    pub site(service: &str);
+    /// What picture the page shows.
+    pub as_of(at: &str);
+    /// Beside it, where the picture is old.
+    pub as_of_old();
+    /// Heading of the components.
+    pub heading_functions();
+    /// Heading of the open incidents.
+    pub heading_open();
+    /// Heading of the incidents that are over.
+    pub heading_past();
+    /// Where there are none.
+    pub past_none(since: &str);
+    /// The link to the front page.
+    pub home();
+    /// Title of a page that is not there.
+    pub missing_title();
+    /// Heading of a page that is not there.
+    pub missing();
+    /// Why it may not be there any more.
+    pub missing_why();
+    /// What the links to the other languages are.
+    pub languages();
+    /// What the links to the feeds are.
+    pub follow();
+    /// What the links to what programs read are.
+    pub programs();
+    /// What stands below every page.
+    pub footer();
+}

@@ -1,0 +1,215 @@
+# What customers read, in German. Names of functions are proper names: nothing
+# inflects them, and nothing in a sentence agrees with their gender.
+
+## Dates, times, lengths of time
+
+month =
+    { $month ->
+        [1] Januar
+        [2] Februar
+        [3] März
+        [4] April
+        [5] Mai
+        [6] Juni
+        [7] Juli
+        [8] August
+        [9] September
+        [10] Oktober
+        [11] November
+       *[12] Dezember
+    }
+date = { $day }. { $month }
+date_year = { $day }. { $month } { $year }
+time = { $hour }:{ $minute } Uhr UTC
+time_exact = { $hour }:{ $minute }:{ $second } Uhr UTC
+moment = { $date }, { $time }
+seconds =
+    { $count ->
+        [one] { $count } Sekunde
+       *[other] { $count } Sekunden
+    }
+minutes =
+    { $count ->
+        [one] { $count } Minute
+       *[other] { $count } Minuten
+    }
+hours =
+    { $count ->
+        [one] { $count } Stunde
+       *[other] { $count } Stunden
+    }
+days =
+    { $count ->
+        [one] { $count } Tag
+       *[other] { $count } Tage
+    }
+
+## Functions, and how they are
+
+# $names: all but the last, with commas between.
+list = { $names } und { $last }
+functions_named = { $names }
+functions_counted =
+    { $count ->
+        [one] { $count } Funktion
+       *[other] { $count } Funktionen
+    }
+# Part of a sentence that may begin with it.
+clause =
+    { $status ->
+        [operational]
+            { $count ->
+                [one] { $functions } funktioniert
+               *[other] { $functions } funktionieren
+            }
+        [under_maintenance]
+            { $count ->
+                [one] { $functions } wird gewartet
+               *[other] { $functions } werden gewartet
+            }
+        [degraded_performance]
+            { $count ->
+                [one] { $functions } ist langsam
+               *[other] { $functions } sind langsam
+            }
+        [partial_outage]
+            { $count ->
+                [one] { $functions } ist für einen Teil der Nutzer ausgefallen
+               *[other] { $functions } sind für einen Teil der Nutzer ausgefallen
+            }
+        [major_outage]
+            { $count ->
+                [one] { $functions } ist ausgefallen
+               *[other] { $functions } sind ausgefallen
+            }
+       *[unknown]
+            { $count ->
+                [one] ob { $functions } funktioniert, ist nicht bekannt
+               *[other] ob { $functions } funktionieren, ist nicht bekannt
+            }
+    }
+# The same of what is over.
+clause_over =
+    { $status ->
+        [degraded_performance]
+            { $count ->
+                [one] { $functions } war langsam
+               *[other] { $functions } waren langsam
+            }
+        [partial_outage]
+            { $count ->
+                [one] { $functions } war für einen Teil der Nutzer ausgefallen
+               *[other] { $functions } waren für einen Teil der Nutzer ausgefallen
+            }
+        [major_outage]
+            { $count ->
+                [one] { $functions } war ausgefallen
+               *[other] { $functions } waren ausgefallen
+            }
+       *[unknown]
+            { $count ->
+                [one] { $functions } war gestört
+               *[other] { $functions } waren gestört
+            }
+    }
+# In a row beside the function's name.
+status =
+    { $status ->
+        [operational] funktioniert
+        [under_maintenance] in Wartung
+        [degraded_performance] langsam
+        [partial_outage] für einige ausgefallen
+        [major_outage] ausgefallen
+       *[unknown] nicht bekannt
+    }
+status_since = { $status } seit { $since }
+
+## The answer at the top of the page, without a full stop
+
+answer_stale = Wie es steht, ist seit { $since } nicht bekannt; wir arbeiten daran
+answer_nothing_watched = Noch wird keine Funktion überwacht
+# $state: clauses as above.
+answer_harm = { $state } (seit { $since }); wir arbeiten daran
+answer_unknown =
+    { $count ->
+        [one] ob { $functions } funktioniert, ist seit { $since } nicht bekannt; von anderen Störungen ist nichts bekannt
+       *[other] ob { $functions } funktionieren, ist seit { $since } nicht bekannt; von anderen Störungen ist nichts bekannt
+    }
+answer_recovered =
+    { $count ->
+        [one] { $functions } funktioniert wieder; wir beobachten weiter
+       *[other] { $functions } funktionieren wieder; wir beobachten weiter
+    }
+answer_well = Alle Funktionen sind verfügbar
+still_works =
+    { $count ->
+        [one] { $functions } funktioniert weiterhin.
+       *[other] { $functions } funktionieren weiterhin.
+    }
+all_else_works = Alles andere funktioniert.
+
+## Incidents
+
+incident_status =
+    { $status ->
+        [investigating] Wird untersucht
+        [identified] Ursache bekannt
+        [monitoring] Wird beobachtet
+       *[resolved] Behoben
+    }
+# A sentence after the state of the functions.
+stands =
+    { $status ->
+        [investigating] Wir haben es bemerkt und suchen die Ursache.
+        [identified] Wir kennen die Ursache und arbeiten an der Behebung.
+        [monitoring] Wir beobachten weiter, ob es so bleibt.
+       *[resolved] Die Störung ist vorbei.
+    }
+next_word = Nächste Nachricht bis { $at }.
+# What is done about it.
+doing =
+    { $kind ->
+        [start_run] Wir starten einen Hintergrundprozess neu.
+        [end_run] Wir beenden einen Hintergrundprozess.
+        [end_backend] Wir beenden einen Vorgang in der Datenbank, auf den andere warten.
+       *[recycle_instance] Wir starten einen Teil des Dienstes neu.
+    }
+done =
+    { $kind ->
+        [start_run] Wir haben einen Hintergrundprozess neu gestartet.
+        [end_run] Wir haben einen Hintergrundprozess beendet.
+        [end_backend] Wir haben einen Vorgang in der Datenbank beendet, auf den andere gewartet haben.
+       *[recycle_instance] Wir haben einen Teil des Dienstes neu gestartet.
+    }
+began = Seit { $from }
+lasted = { $from } bis { $to }, insgesamt { $span }
+earlier_updates = Frühere Nachrichten
+earlier_updates_gone = Frühere Nachrichten werden nicht mehr gezeigt.
+
+## Ninety days
+
+history_none = Noch kein Verlauf
+history_calm = Keine Störung
+history_disturbed = Insgesamt { $span } gestört
+history_unknown = { $history }, { $span } unbekannt
+strip = { $name }, { $from } bis { $to }: { $history }
+bad_days = Tage mit einer Störung und ihr jeweils schlechtester Stand
+
+## The page
+
+site = Status: { $service }
+as_of = Stand: { $at }.
+as_of_old = Unten steht, was zu diesem Zeitpunkt bekannt war.
+heading_functions = Funktionen
+heading_open = Was gerade los ist
+heading_past = Vergangene Störungen
+past_none = Seit dem { $since } ist keine Störung zu Ende gegangen.
+home = Wie es jetzt steht
+missing_title = Seite nicht gefunden
+missing = Diese Seite gibt es nicht
+missing_why = Störungen, die älter sind als etwa die letzten zweihundert, werden hier nicht mehr gezeigt.
+languages = Sprache
+# Links to feeds and files follow.
+follow = Im Feedreader verfolgen:
+programs = Für Programme:
+footer = Überwacht von Evenkeel. Was nicht bekannt ist, wird als nicht bekannt gezeigt. Alle Zeiten sind in UTC.

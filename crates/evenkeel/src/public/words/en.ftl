@@ -1,0 +1,207 @@
+# What customers read, in English. Names of functions are proper names: nothing
+# inflects them, and nothing in a sentence agrees with their gender.
+
+## Dates, times, lengths of time
+
+month =
+    { $month ->
+        [1] January
+        [2] February
+        [3] March
+        [4] April
+        [5] May
+        [6] June
+        [7] July
+        [8] August
+        [9] September
+        [10] October
+        [11] November
+       *[12] December
+    }
+date = { $day } { $month }
+date_year = { $day } { $month } { $year }
+time = { $hour }:{ $minute } UTC
+time_exact = { $hour }:{ $minute }:{ $second } UTC
+moment = { $date }, { $time }
+seconds =
+    { $count ->
+        [one] { $count } second
+       *[other] { $count } seconds
+    }
+minutes =
+    { $count ->
+        [one] { $count } minute
+       *[other] { $count } minutes
+    }
+hours =
+    { $count ->
+        [one] { $count } hour
+       *[other] { $count } hours
+    }
+days =
+    { $count ->
+        [one] { $count } day
+       *[other] { $count } days
+    }
+
+## Functions, and how they are
+
+# $names: all but the last, with commas between.
+list = { $names } and { $last }
+functions_named = { $names }
+functions_counted =
+    { $count ->
+        [one] { $count } function
+       *[other] { $count } functions
+    }
+# Part of a sentence that may begin with it.
+clause =
+    { $status ->
+        [operational]
+            { $count ->
+                [one] { $functions } works
+               *[other] { $functions } work
+            }
+        [under_maintenance]
+            { $count ->
+                [one] { $functions } is under maintenance
+               *[other] { $functions } are under maintenance
+            }
+        [degraded_performance]
+            { $count ->
+                [one] { $functions } is slow
+               *[other] { $functions } are slow
+            }
+        [partial_outage]
+            { $count ->
+                [one] { $functions } fails for some
+               *[other] { $functions } fail for some
+            }
+        [major_outage]
+            { $count ->
+                [one] { $functions } does not work
+               *[other] { $functions } do not work
+            }
+       *[unknown]
+            { $count ->
+                [one] whether { $functions } works is unknown
+               *[other] whether { $functions } work is unknown
+            }
+    }
+# The same of what is over.
+clause_over =
+    { $status ->
+        [degraded_performance]
+            { $count ->
+                [one] { $functions } was slow
+               *[other] { $functions } were slow
+            }
+        [partial_outage] { $functions } failed for some
+        [major_outage] { $functions } did not work
+       *[unknown]
+            { $count ->
+                [one] { $functions } was disturbed
+               *[other] { $functions } were disturbed
+            }
+    }
+# In a row beside the function's name.
+status =
+    { $status ->
+        [operational] works
+        [under_maintenance] under maintenance
+        [degraded_performance] slow
+        [partial_outage] fails for some
+        [major_outage] does not work
+       *[unknown] unknown
+    }
+status_since = { $status } since { $since }
+
+## The answer at the top of the page, without a full stop
+
+answer_stale = How things are has been unknown since { $since }; we are on it
+answer_nothing_watched = No function is watched yet
+# $state: clauses as above.
+answer_harm = { $state } (since { $since }); we are on it
+answer_unknown =
+    { $count ->
+        [one] whether { $functions } works has been unknown since { $since }; nothing else is known to be wrong
+       *[other] whether { $functions } work has been unknown since { $since }; nothing else is known to be wrong
+    }
+answer_recovered =
+    { $count ->
+        [one] { $functions } works again; we keep watching
+       *[other] { $functions } work again; we keep watching
+    }
+answer_well = All functions work
+still_works =
+    { $count ->
+        [one] { $functions } still works.
+       *[other] { $functions } still work.
+    }
+all_else_works = Everything else works.
+
+## Incidents
+
+incident_status =
+    { $status ->
+        [investigating] Investigating
+        [identified] Identified
+        [monitoring] Monitoring
+       *[resolved] Resolved
+    }
+# A sentence after the state of the functions.
+stands =
+    { $status ->
+        [investigating] We have seen it and are looking into the cause.
+        [identified] We know the cause and are dealing with it.
+        [monitoring] We keep watching whether it stays so.
+       *[resolved] It is over.
+    }
+next_word = Next word by { $at }.
+# What is done about it.
+doing =
+    { $kind ->
+        [start_run] We are starting a background job again.
+        [end_run] We are ending a background job.
+        [end_backend] We are ending an operation in the database that others are waiting for.
+       *[recycle_instance] We are restarting a part of the service.
+    }
+done =
+    { $kind ->
+        [start_run] We have started a background job again.
+        [end_run] We have ended a background job.
+        [end_backend] We have ended an operation in the database that others were waiting for.
+       *[recycle_instance] We have restarted a part of the service.
+    }
+began = Since { $from }
+lasted = { $from } to { $to }, { $span } in all
+earlier_updates = Earlier updates
+earlier_updates_gone = Earlier updates are no longer shown.
+
+## Ninety days
+
+history_none = No history yet
+history_calm = No disturbance
+history_disturbed = Disturbed for { $span } in all
+history_unknown = { $history }, unknown for { $span }
+strip = { $name }, { $from } to { $to }: { $history }
+bad_days = Days with a disturbance, and the worst of each
+
+## The page
+
+site = { $service } status
+as_of = As of { $at }.
+as_of_old = What is below is what was known then.
+heading_functions = Functions
+heading_open = What is going on
+heading_past = Past incidents
+past_none = No incident has ended since { $since }.
+home = How things are now
+missing_title = No such page
+missing = There is no such page
+missing_why = Incidents older than the newest two hundred or so are no longer shown here.
+languages = Language
+# Links to feeds and files follow.
+follow = Follow in a feed reader:
+programs = For programs:
+footer = Watched by Evenkeel. What is unknown is shown as unknown. All times are UTC.

@@ -1,0 +1,212 @@
+# What customers read, in Dutch. Names of functions are proper names: nothing
+# inflects them, and nothing in a sentence agrees with their gender.
+
+## Dates, times, lengths of time
+
+month =
+    { $month ->
+        [1] januari
+        [2] februari
+        [3] maart
+        [4] april
+        [5] mei
+        [6] juni
+        [7] juli
+        [8] augustus
+        [9] september
+        [10] oktober
+        [11] november
+       *[12] december
+    }
+date = { $day } { $month }
+date_year = { $day } { $month } { $year }
+time = { $hour }:{ $minute } uur UTC
+time_exact = { $hour }:{ $minute }:{ $second } uur UTC
+moment = { $date }, { $time }
+seconds =
+    { $count ->
+        [one] { $count } seconde
+       *[other] { $count } seconden
+    }
+minutes =
+    { $count ->
+        [one] { $count } minuut
+       *[other] { $count } minuten
+    }
+# As a measure, "uur" has no plural.
+hours = { $count } uur
+days =
+    { $count ->
+        [one] { $count } dag
+       *[other] { $count } dagen
+    }
+
+## Functions, and how they are
+
+# $names: all but the last, with commas between.
+list = { $names } en { $last }
+functions_named = { $names }
+functions_counted =
+    { $count ->
+        [one] { $count } functie
+       *[other] { $count } functies
+    }
+# Part of a sentence that may begin with it.
+clause =
+    { $status ->
+        [operational]
+            { $count ->
+                [one] { $functions } werkt
+               *[other] { $functions } werken
+            }
+        [under_maintenance]
+            { $count ->
+                [one] { $functions } is in onderhoud
+               *[other] { $functions } zijn in onderhoud
+            }
+        [degraded_performance]
+            { $count ->
+                [one] { $functions } is traag
+               *[other] { $functions } zijn traag
+            }
+        [partial_outage]
+            { $count ->
+                [one] { $functions } werkt voor een deel van de gebruikers niet
+               *[other] { $functions } werken voor een deel van de gebruikers niet
+            }
+        [major_outage]
+            { $count ->
+                [one] { $functions } werkt niet
+               *[other] { $functions } werken niet
+            }
+       *[unknown]
+            { $count ->
+                [one] of { $functions } werkt, is onbekend
+               *[other] of { $functions } werken, is onbekend
+            }
+    }
+# The same of what is over.
+clause_over =
+    { $status ->
+        [degraded_performance]
+            { $count ->
+                [one] { $functions } was traag
+               *[other] { $functions } waren traag
+            }
+        [partial_outage]
+            { $count ->
+                [one] { $functions } werkte voor een deel van de gebruikers niet
+               *[other] { $functions } werkten voor een deel van de gebruikers niet
+            }
+        [major_outage]
+            { $count ->
+                [one] { $functions } werkte niet
+               *[other] { $functions } werkten niet
+            }
+       *[unknown]
+            { $count ->
+                [one] { $functions } was verstoord
+               *[other] { $functions } waren verstoord
+            }
+    }
+# In a row beside the function's name.
+status =
+    { $status ->
+        [operational] werkt
+        [under_maintenance] in onderhoud
+        [degraded_performance] traag
+        [partial_outage] werkt bij sommigen niet
+        [major_outage] werkt niet
+       *[unknown] onbekend
+    }
+status_since = { $status } sinds { $since }
+
+## The answer at the top of the page, without a full stop
+
+answer_stale = Hoe het ervoor staat, is sinds { $since } onbekend; we werken eraan
+answer_nothing_watched = Er wordt nog geen functie bewaakt
+# $state: clauses as above.
+answer_harm = { $state } (sinds { $since }); we werken eraan
+answer_unknown =
+    { $count ->
+        [one] of { $functions } werkt, is sinds { $since } onbekend; van andere storingen is niets bekend
+       *[other] of { $functions } werken, is sinds { $since } onbekend; van andere storingen is niets bekend
+    }
+answer_recovered =
+    { $count ->
+        [one] { $functions } werkt weer; we houden het in de gaten
+       *[other] { $functions } werken weer; we houden het in de gaten
+    }
+answer_well = Alle functies werken
+still_works =
+    { $count ->
+        [one] { $functions } werkt nog wel.
+       *[other] { $functions } werken nog wel.
+    }
+all_else_works = Al het andere werkt.
+
+## Incidents
+
+incident_status =
+    { $status ->
+        [investigating] In onderzoek
+        [identified] Oorzaak bekend
+        [monitoring] Onder observatie
+       *[resolved] Opgelost
+    }
+# A sentence after the state of the functions.
+stands =
+    { $status ->
+        [investigating] We hebben het gezien en zoeken de oorzaak.
+        [identified] We kennen de oorzaak en werken aan een oplossing.
+        [monitoring] We houden in de gaten of dat zo blijft.
+       *[resolved] De storing is voorbij.
+    }
+next_word = Volgend bericht uiterlijk { $at }.
+# What is done about it.
+doing =
+    { $kind ->
+        [start_run] We starten een achtergrondtaak opnieuw.
+        [end_run] We beëindigen een achtergrondtaak.
+        [end_backend] We beëindigen een bewerking in de database waarop andere wachten.
+       *[recycle_instance] We starten een deel van de dienst opnieuw.
+    }
+done =
+    { $kind ->
+        [start_run] We hebben een achtergrondtaak opnieuw gestart.
+        [end_run] We hebben een achtergrondtaak beëindigd.
+        [end_backend] We hebben een bewerking in de database beëindigd waarop andere wachtten.
+       *[recycle_instance] We hebben een deel van de dienst opnieuw gestart.
+    }
+began = Sinds { $from }
+lasted = { $from } tot { $to }, in totaal { $span }
+earlier_updates = Eerdere berichten
+earlier_updates_gone = Eerdere berichten worden niet meer getoond.
+
+## Ninety days
+
+history_none = Nog geen geschiedenis
+history_calm = Geen storing
+history_disturbed = In totaal { $span } verstoord
+history_unknown = { $history }, { $span } onbekend
+strip = { $name }, { $from } tot en met { $to }: { $history }
+bad_days = Dagen met een storing, met telkens het ergste
+
+## The page
+
+site = Status van { $service }
+as_of = Stand van { $at }.
+as_of_old = Hieronder staat wat toen bekend was.
+heading_functions = Functies
+heading_open = Wat er nu speelt
+heading_past = Eerdere storingen
+past_none = Sinds { $since } is er geen storing geëindigd.
+home = Hoe het er nu voor staat
+missing_title = Pagina niet gevonden
+missing = Deze pagina bestaat niet
+missing_why = Storingen die ouder zijn dan ongeveer de laatste tweehonderd, worden hier niet meer getoond.
+languages = Taal
+# Links to feeds and files follow.
+follow = Volgen in een feedlezer:
+programs = Voor programma's:
+footer = Bewaakt door Evenkeel. Wat onbekend is, tonen we als onbekend. Alle tijden zijn in UTC.

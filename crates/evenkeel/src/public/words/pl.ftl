@@ -1,0 +1,230 @@
+# What customers read, in Polish. Names of functions are proper names: nothing
+# inflects them. A sentence agrees with the word "funkcja" before them.
+
+## Dates, times, lengths of time
+
+# In the genitive, as in a date.
+month =
+    { $month ->
+        [1] stycznia
+        [2] lutego
+        [3] marca
+        [4] kwietnia
+        [5] maja
+        [6] czerwca
+        [7] lipca
+        [8] sierpnia
+        [9] września
+        [10] października
+        [11] listopada
+       *[12] grudnia
+    }
+date = { $day } { $month }
+date_year = { $day } { $month } { $year }
+time = godz. { $hour }:{ $minute } UTC
+time_exact = godz. { $hour }:{ $minute }:{ $second } UTC
+moment = { $date }, { $time }
+# In the nominative: after a colon, or by themselves.
+seconds =
+    { $count ->
+        [one] { $count } sekunda
+        [few] { $count } sekundy
+       *[many] { $count } sekund
+    }
+minutes =
+    { $count ->
+        [one] { $count } minuta
+        [few] { $count } minuty
+       *[many] { $count } minut
+    }
+hours =
+    { $count ->
+        [one] { $count } godzina
+        [few] { $count } godziny
+       *[many] { $count } godzin
+    }
+days =
+    { $count ->
+        [one] { $count } dzień
+       *[many] { $count } dni
+    }
+
+## Functions, and how they are
+
+# $names: all but the last, with commas between.
+list = { $names } i { $last }
+functions_named =
+    { $count ->
+        [one] funkcja { $names }
+       *[few] funkcje { $names }
+    }
+functions_counted =
+    { $count ->
+        [one] { $count } funkcja
+        [few] { $count } funkcje
+       *[many] { $count } funkcji
+    }
+# Part of a sentence that may begin with it. From five on, the verb is in the singular
+# neuter: "5 funkcji nie działa".
+clause =
+    { $status ->
+        [operational]
+            { $count ->
+                [few] { $functions } działają
+               *[many] { $functions } działa
+            }
+        [under_maintenance]
+            { $count ->
+                [few] { $functions } są w trakcie prac konserwacyjnych
+               *[many] { $functions } jest w trakcie prac konserwacyjnych
+            }
+        [degraded_performance]
+            { $count ->
+                [few] { $functions } działają wolno
+               *[many] { $functions } działa wolno
+            }
+        [partial_outage]
+            { $count ->
+                [few] { $functions } nie działają u części użytkowników
+               *[many] { $functions } nie działa u części użytkowników
+            }
+        [major_outage]
+            { $count ->
+                [few] { $functions } nie działają
+               *[many] { $functions } nie działa
+            }
+       *[unknown]
+            { $count ->
+                [few] nie wiadomo, czy { $functions } działają
+               *[many] nie wiadomo, czy { $functions } działa
+            }
+    }
+# The same of what is over.
+clause_over =
+    { $status ->
+        [degraded_performance]
+            { $count ->
+                [one] { $functions } działała wolno
+                [few] { $functions } działały wolno
+               *[many] { $functions } działało wolno
+            }
+        [partial_outage]
+            { $count ->
+                [one] { $functions } nie działała u części użytkowników
+                [few] { $functions } nie działały u części użytkowników
+               *[many] { $functions } nie działało u części użytkowników
+            }
+        [major_outage]
+            { $count ->
+                [one] { $functions } nie działała
+                [few] { $functions } nie działały
+               *[many] { $functions } nie działało
+            }
+       *[unknown]
+            { $count ->
+                [one] { $functions } działała z zakłóceniami
+                [few] { $functions } działały z zakłóceniami
+               *[many] { $functions } działało z zakłóceniami
+            }
+    }
+# In a row beside the function's name.
+status =
+    { $status ->
+        [operational] działa
+        [under_maintenance] prace konserwacyjne
+        [degraded_performance] działa wolno
+        [partial_outage] nie działa u części użytkowników
+        [major_outage] nie działa
+       *[unknown] stan nieznany
+    }
+status_since = { $status } od { $since }
+
+## The answer at the top of the page, without a full stop
+
+answer_stale = Od { $since } nie wiadomo, jaki jest stan usługi; pracujemy nad tym
+answer_nothing_watched = Żadna funkcja nie jest jeszcze monitorowana
+# $state: clauses as above.
+answer_harm = { $state } (od { $since }); pracujemy nad tym
+answer_unknown =
+    { $count ->
+        [few] od { $since } nie wiadomo, czy { $functions } działają; o innych zakłóceniach nic nie wiadomo
+       *[many] od { $since } nie wiadomo, czy { $functions } działa; o innych zakłóceniach nic nie wiadomo
+    }
+answer_recovered =
+    { $count ->
+        [few] { $functions } znów działają; nadal obserwujemy sytuację
+       *[many] { $functions } znów działa; nadal obserwujemy sytuację
+    }
+answer_well = Wszystkie funkcje działają
+still_works =
+    { $count ->
+        [few] { $functions } nadal działają.
+       *[many] { $functions } nadal działa.
+    }
+all_else_works = Wszystko inne działa.
+
+## Incidents
+
+incident_status =
+    { $status ->
+        [investigating] Szukamy przyczyny
+        [identified] Przyczyna znana
+        [monitoring] Obserwujemy
+       *[resolved] Zakończone
+    }
+# A sentence after the state of the functions.
+stands =
+    { $status ->
+        [investigating] Wiemy o tym i szukamy przyczyny.
+        [identified] Znamy przyczynę i pracujemy nad jej usunięciem.
+        [monitoring] Obserwujemy, czy tak pozostanie.
+       *[resolved] Zakłócenie się skończyło.
+    }
+next_word = Kolejna informacja do { $at }.
+# What is done about it.
+doing =
+    { $kind ->
+        [start_run] Uruchamiamy ponownie zadanie działające w tle.
+        [end_run] Kończymy zadanie działające w tle.
+        [end_backend] Kończymy operację w bazie danych, na którą czekają inne.
+       *[recycle_instance] Uruchamiamy ponownie część usługi.
+    }
+done =
+    { $kind ->
+        [start_run] Uruchomiliśmy ponownie zadanie działające w tle.
+        [end_run] Zakończyliśmy zadanie działające w tle.
+        [end_backend] Zakończyliśmy operację w bazie danych, na którą czekały inne.
+       *[recycle_instance] Uruchomiliśmy ponownie część usługi.
+    }
+began = Od { $from }
+lasted = Od { $from } do { $to }, łącznie { $span }
+earlier_updates = Wcześniejsze informacje
+earlier_updates_gone = Wcześniejsze informacje nie są już wyświetlane.
+
+## Ninety days
+
+history_none = Brak historii
+history_calm = Bez zakłóceń
+history_disturbed = Zakłócenia: łącznie { $span }
+history_unknown = { $history }, stan nieznany: { $span }
+strip = { $name }, od { $from } do { $to }: { $history }
+bad_days = Dni z zakłóceniami i najgorszy stan w każdym z nich
+
+## The page
+
+site = Status: { $service }
+as_of = Stan: { $at }.
+as_of_old = Poniżej widać to, co było wtedy wiadomo.
+heading_functions = Funkcje
+heading_open = Co się teraz dzieje
+heading_past = Wcześniejsze zakłócenia
+past_none = Od { $since } nie zakończyło się żadne zakłócenie.
+home = Aktualny stan
+missing_title = Nie ma takiej strony
+missing = Nie ma takiej strony
+missing_why = Zakłócenia starsze niż mniej więcej dwieście ostatnich nie są tu już wyświetlane.
+languages = Język
+# Links to feeds and files follow.
+follow = Obserwuj w czytniku kanałów:
+programs = Dla programów:
+footer = Monitoruje Evenkeel. To, co nieznane, pokazujemy jako nieznane. Wszystkie godziny podano w UTC.

@@ -1,0 +1,148 @@
+//! Whole documents of the public page: what is served, and what is published elsewhere.
+//!
+//! Each has an address of its own in each language, for ever, and names the same document
+//! in the others. The two addresses without a language ([`address`] shows both sorts) answer
+//! in the one that the visitor's browser asks for.
+
+use evenkeel_core::Timestamp;
+use evenkeel_core::ids::IncidentId;
+use maud::{Markup, html};
+
+use super::view::View;
+use super::{STYLE, Site, machines};
+use crate::public::words::{Language, Words};
+use crate::pump::published::Published;
+
+/// As of when a document is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// Whether what is published was too old by then to speak of it.
+    pub is_stale: bool,
+}
+
+impl Moment {
+    /// The one in which we are.
+    pub fn of(published: &Published) -> Self {
+        Self {
+            now: Timestamp::now(),
+            is_stale: published.is_stale(),
+        }
+    }
+}
+
+/// Where a document is, in one language: the front page, or an incident's.
+pub fn address(language: Language, incident: Option<IncidentId>) -> String {
+    let tag = language.tag();
+    match incident {
+        None => format!("/{tag}/"),
+        Some(id) => format!("/{tag}/incidents/{id}"),
+    }
+}
+
+/// The front page.
+pub fn front(site: &Site, published: &Published, language: Language, moment: Moment) -> Markup {
+    let view = View::of(site, published, language, moment);
+    let answer = view.answer_text();
+    let head = html! {
+        meta name="description" content=(answer);
+        (alternates(site, language, None))
+    };
+    let main = html! {
+        (view.answer())
+        (view.open_incidents())
+        (view.components())
+        (view.past_incidents())
+    };
+    whole(site, view.words, &answer, head, (None, main))
+}
+
+/// The page of one incident; `None` where customers know of none with this number.
+pub fn incident(
+    site: &Site,
+    published: &Published,
+    language: Language,
+    moment: Moment,
+    id: IncidentId,
+) -> Option<Markup> {
+    let incident = published.record.incidents.get(&id)?;
+    if !incident.is_public() {
+        return None;
+    }
+    let view = View::of(site, published, language, moment);
+    let title = view.title(incident);
+    let main = html! {
+        (view.incident(incident, true))
+        p { a href=(address(language, None)) { (view.words.home()) } }
+    };
+    let head = alternates(site, language, Some(id));
+    Some(whole(site, view.words, &title, head, (Some(id), main)))
+}
+
+/// What stands where nothing is.
+pub fn missing(site: &Site, language: Language) -> Markup {
+    let words = Words::of(language);
+    let main = html! {
+        h1 { (words.missing()) }
+        p { (words.missing_why()) }
+        p { a href=(address(language, None)) { (words.home()) } }
+    };
+    whole(site, words, &words.missing_title(), html! {}, (None, main))
+}
+
+/// The same document in every language and its feeds, for programs; whole addresses, as
+/// search engines want them.
+fn alternates(site: &Site, language: Language, incident: Option<IncidentId>) -> Markup {
+    let base = site.url.trim_end_matches('/');
+    let negotiated = incident.map_or("/".to_owned(), |id| format!("/incidents/{id}"));
+    html! {
+        link rel="canonical" href={ (base) (address(language, incident)) };
+        @for other in Language::ALL {
+            link rel="alternate" hreflang=(other.tag()) href={ (base) (address(other, incident)) };
+        }
+        link rel="alternate" hreflang="x-default" href={ (base) (negotiated) };
+        (machines::links(site, Words::of(language)))
+    }
+}
+
+fn whole(
+    site: &Site,
+    words: &Words,
+    title: &str,
+    head: Markup,
+    (incident, main): (Option<IncidentId>, Markup),
+) -> Markup {
+    let language = words.language();
+    let body = html! {
+        header {
+            p { a href=(address(language, None)) { (words.site(&site.name)) } }
+            nav aria-label=(words.languages()) {
+                ul {
+                    @for other in Language::ALL {
+                        @let current = (other == language).then_some("true");
+                        li {
+                            a href=(address(other, incident)) lang=(other.tag()) hreflang=(other.tag())
+                                aria-current=[current] { (other.own_name()) }
+                        }
+                    }
+                }
+            }
+        }
+        main { (main) }
+        footer {
+            p {
+                (words.follow()) " " a href="/feed.atom" { "Atom" } ", " a href="/feed.rss" { "RSS" }
+                ", " a href="/feed.json" { "JSON" } ". "
+                (words.programs()) " " a href="/api/v2/summary.json" { "summary.json" } "."
+            }
+            p { (words.footer()) }
+        }
+    };
+    STYLE.page(
+        language.tag(),
+        &format!("{title} · {}", site.name),
+        head,
+        body,
+    )
+}
