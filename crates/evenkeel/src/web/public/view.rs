@@ -278,11 +278,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What is done and has been done about an incident, each sort once.
+    /// What is done and has been done about an incident, each sort once, in the order in
+    /// which it was decided.
     fn measures(&self, incident: &Incident) -> String {
         let states = self.published.record.actions.values();
         let states = states.filter(|state| state.action.incident == Some(incident.id));
-        let said: BTreeMap<_, _> = states
+        let newest: BTreeMap<_, _> = states
             .filter_map(|state| {
                 let kind = state.action.task.kind();
                 let said = match &state.phase {
@@ -294,11 +295,11 @@ impl<'a> View<'a> {
                     }
                     _ => return None,
                 };
-                Some((kind, said))
+                Some((kind, (state.action.id, said)))
             })
             .collect();
-        let said: Vec<String> = said.into_values().collect();
-        said.join(" ")
+        let said: BTreeMap<_, _> = newest.into_values().collect();
+        said.into_values().collect::<Vec<_>>().join(" ")
     }
 
     fn when(&self, incident: &Incident) -> Markup {
