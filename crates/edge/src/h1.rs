@@ -102,11 +102,15 @@ pub(crate) async fn serve(shared: Rc<Shared>, wire: Wire, peer: Peer) -> Option<
             version: head.version,
             keeps: head.keeps,
         };
-        let answer = asked(&shared, &client, &alarm, &peer, *head).await?;
-        match give(&shared, &client, &alarm, about, answer).await {
+        // What a request needs while it is under way is no part of a connection that waits.
+        let exchange = Box::pin(async {
+            let answer = asked(&shared, &client, &alarm, &peer, *head).await?;
+            Some(give(&shared, &client, &alarm, about, answer).await)
+        });
+        match exchange.await? {
             Given::Keeps => continue,
             Given::Ends => linger(&client, &alarm).await,
-            Given::Upgrades(streaming) => upgraded(client, &alarm, *streaming).await,
+            Given::Upgrades(streaming) => Box::pin(upgraded(client, &alarm, *streaming)).await,
             Given::Cut => {}
         }
         return None;

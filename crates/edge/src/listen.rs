@@ -347,13 +347,15 @@ async fn shake(
 /// Serves in the version that the client speaks.
 async fn begin(shared: Rc<Shared>, stream: Stream, peer: Peer, place: Place) {
     if stream.is_h2() {
-        h2::serve(shared, Begun::new(stream, BytesMut::new()), peer).await;
+        let begun = Begun::new(stream, BytesMut::new());
+        // Apart, as it is the larger: most connections would keep room for it in vain.
+        Box::pin(h2::serve(shared, begun, peer)).await;
     } else {
         let wire = Wire::new(stream, shared.buffers.clone());
         let next = h1::serve(shared.clone(), wire, peer).await;
         if let Some(wire) = next {
             let (stream, read) = wire.into_parts();
-            h2::serve(shared, Begun::new(stream, read), peer).await;
+            Box::pin(h2::serve(shared, Begun::new(stream, read), peer)).await;
         }
     }
     drop(place);
