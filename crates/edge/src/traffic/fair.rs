@@ -15,7 +15,8 @@
 //! ```
 //!
 //! where the expectation is what the route takes on average. A request that turns out slow is
-//! charged while it runs; one that was quick gets the expectation back. This is start-time
+//! charged while it runs; one that was quick gets the expectation back. (What is not known to
+//! be slow is charged [`CHARGED_MOST`] times the expectation at most.) This is start-time
 //! fair queueing (Goyal, Vin, Chen 1996) with more than one server and with costs corrected
 //! while they arise, kept for every tenant also while it has nothing waiting: ranking what
 //! happens to wait falls back to first in, first out when workers ask for one at a time. A
@@ -68,6 +69,11 @@ use headroom::Headroom;
 /// pauses between two page views do not end it, so short that a night's batch alone on the
 /// service soon has all of it. Microseconds.
 const REMEMBERED: u64 = 10_000_000;
+
+/// A request that is not known to be slow is charged so many times what its route takes at
+/// most. What a pause of the machine adds is nobody's doing, and who pays for one of 12 ms
+/// where a request takes 0.3 lets forty rounds of all others pass.
+const CHARGED_MOST: u64 = 2;
 
 /// The part of the places that is left free for who holds little: an eighth, which costs an
 /// eighth of what a flood could use, and nothing when nobody else is there.
@@ -306,14 +312,19 @@ impl Fair {
         self.lanes[lane].account.give(now, place.expected);
         self.see_slow(now);
         let own = &mut self.flows.at_mut(place.flow).lanes[lane].quick;
-        let was_slow = self.headroom.leave(now, place.held, lane, own);
+        let left = self.headroom.leave(now, place.held, lane, own);
         let own = self.flows.at_mut(place.flow);
-        own.slow -= u32::from(was_slow);
-        self.slow_flows -= u32::from(was_slow && own.slow == 0);
+        own.slow -= u32::from(left.slow);
+        self.slow_flows -= u32::from(left.slow && own.slow == 0);
+        let excess = match left.slow || place.expected == 0 {
+            true => 0,
+            false => left.held.saturating_sub(place.expected * CHARGED_MOST),
+        };
         self.holds(place.flow, lane, |flow| {
             flow.held -= 1;
             flow.lanes[lane].held -= 1;
             flow.lanes[lane].account.give(now, place.expected);
+            flow.lanes[lane].account.forgive(excess);
         });
         if self.flows.at(place.flow).lanes[lane].key.is_some() {
             // What it was expected to take is given back: it may be due earlier.

@@ -38,6 +38,11 @@ impl Account {
         self.expected -= expected;
     }
 
+    /// It is not charged for so much of what it has had.
+    pub(crate) fn forgive(&mut self, excess: u64) {
+        self.used = self.used.saturating_sub(excess);
+    }
+
     /// Who comes back from idleness has not saved anything up.
     pub(crate) fn lift(&mut self, now: u64, to: u64) {
         let short = to.saturating_sub(self.key(now));

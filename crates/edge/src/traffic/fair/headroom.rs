@@ -88,6 +88,15 @@ struct Held {
     slow: bool,
 }
 
+/// A place that was given back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    /// For how long it was held, microseconds.
+    pub(super) held: u64,
+    /// Whether it was known to be slow.
+    pub(super) slow: bool,
+}
+
 /// See the module's words. Times are microseconds.
 pub(super) struct Headroom {
     /// All places that are held, in the order in which they were taken.
@@ -128,9 +137,8 @@ impl Headroom {
         id
     }
 
-    /// A place is given back, where `own` is what its tenant's quick requests take; whether
-    /// it was slow.
-    pub(super) fn leave(&mut self, now: u64, id: u32, lane: usize, own: &mut Demand) -> bool {
+    /// A place is given back, where `own` is what its tenant's quick requests take.
+    pub(super) fn leave(&mut self, now: u64, id: u32, lane: usize, own: &mut Demand) -> Left {
         if self.young == id {
             self.young = self.places.next(id).unwrap_or(NONE);
         }
@@ -144,7 +152,7 @@ impl Headroom {
             own.add(now, held);
         }
         self.learn(held);
-        slow
+        Left { held, slow }
     }
 
     /// The tenant of a place that has turned out to be slow; ask until there is none.
@@ -249,7 +257,7 @@ mod tests {
         assert_eq!(turned(now + 120_000), [0u32; 0]);
         assert_eq!(headroom.slow(), 3);
         let before = own.now(now + 130_000);
-        assert!(headroom.leave(now + 130_000, places[1], 1, &mut own));
+        assert!(headroom.leave(now + 130_000, places[1], 1, &mut own).slow);
         assert_eq!(headroom.slow(), 2);
         // It was no quick request's time.
         assert!(own.now(now + 130_000) <= before);
@@ -262,7 +270,7 @@ mod tests {
             let now = request * SECOND;
             let id = headroom.take(now, 1);
             assert_eq!(headroom.turned_slow(now + 2 * SECOND), None, "{request}");
-            assert!(!headroom.leave(now + 2 * SECOND, id, 1, &mut own));
+            assert!(!headroom.leave(now + 2 * SECOND, id, 1, &mut own).slow);
         }
     }
 }

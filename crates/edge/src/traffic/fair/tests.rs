@@ -393,6 +393,45 @@ fn a_session_of_one_at_a_time_claims_is_fair_too() {
 }
 
 #[test]
+fn a_pause_of_the_machine_costs_whom_it_hit_two_rounds_and_not_forty() {
+    // One place; twenty ask again whenever they were answered. Who has the place when the
+    // machine stands still for 40 ms could do nothing for it.
+    let asks = |tenant| Ask {
+        expected: 1_000,
+        ..ask(tenant, Normal)
+    };
+    let mut fair = Fair::new(1, most());
+    let (mut now, mut waits) = (0, Vec::new());
+    let mut place = fair.try_enter(now, &asks(1));
+    for tenant in 2..=20 {
+        let (room, _) = fair.reserve(&asks(tenant)).unwrap();
+        waits.push((tenant, fair.join(now, &room, 1_000), room));
+    }
+    let (mut holds, mut before) = (1, Vec::new());
+    for turn in 0..200 {
+        let is_pause = turn == 100;
+        now += if is_pause { 40_000 } else { 1_000 };
+        if is_pause || !before.is_empty() {
+            before.push(holds);
+        }
+        fair.leave(now, place.take().unwrap());
+        let (room, _) = fair.reserve(&asks(holds)).unwrap();
+        waits.push((holds, fair.join(now, &room, 1_000), room));
+        let _asleep = fair.grant(now);
+        let granted = waits.iter().position(|(_, node, _)| {
+            let taken = fair.taken(*node);
+            place = place.take().or(taken.and_then(Result::ok));
+            place.is_some()
+        });
+        let (tenant, _, room) = waits.remove(granted.unwrap());
+        fair.free(room);
+        holds = tenant;
+    }
+    let others = before[1..].iter().position(|tenant| *tenant == before[0]);
+    assert!(others.is_some_and(|others| others <= 3 * 19), "{before:?}");
+}
+
+#[test]
 fn while_others_wait_a_tenant_holds_its_part_at_most() {
     let mut fair = Fair::new(4, most());
     let mut places: Vec<Place> = (0..4)
