@@ -281,6 +281,6 @@ fn answers_are_bounded_whatever_the_history() {
         .map(|path| (path.clone(), scene.text(&path).len()))
         .collect();
     let largest = sizes.iter().max_by_key(|(_, bytes)| **bytes).unwrap();
-    assert!(*largest.1 < 4 << 20, "{largest:?}");
+    assert!(*largest.1 < 2 << 20, "{largest:?}");
     assert!(sizes["/badge/c0.svg"] < 2048, "{sizes:?}");
 }

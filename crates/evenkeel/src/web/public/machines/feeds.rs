@@ -25,6 +25,9 @@ use maud::{Markup, html};
 use super::picture::{INCIDENTS_MAX, Picture, Told, words};
 use crate::web::clock;
 
+/// Components that an entry is filed under. Its text names them as the page does.
+const TAGS_MAX: usize = 20;
+
 /// The first line of an XML file.
 pub(super) const XML: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 
@@ -93,12 +96,12 @@ impl Entry<'_> {
         paragraphs.collect::<Vec<_>>().join("\n\n")
     }
 
-    /// The components it hurt, each once.
+    /// The components it hurt, each once: some, where there are very many.
     fn components(&self, picture: &Picture<'_>) -> Vec<String> {
         let harmed = self.told.incident.harmed.keys();
         let names = harmed.map(|id| plain(picture.site.component_name(id)).into_owned());
         let names: std::collections::BTreeSet<String> = names.collect();
-        names.into_iter().collect()
+        names.into_iter().take(TAGS_MAX).collect()
     }
 }
 
