@@ -222,6 +222,7 @@ mod tests {
                 "/badge.svg",
                 "/badge.json",
                 "/badge/{file}",
+                "/{language}/{feed}",
             ]
         );
         assert_eq!(

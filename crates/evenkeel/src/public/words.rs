@@ -225,6 +225,8 @@ templates! {
     pub missing_why();
     /// What the links to the other languages are.
     pub languages();
+    /// What a feed is.
+    pub feed();
     /// What the links to the feeds are.
     pub follow();
     /// What the links to what programs read are.

@@ -101,7 +101,7 @@ fn elements<'a>(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn the_indicator_is_never_better_than_what_is_known(scene in any_scene()) {

@@ -22,7 +22,7 @@ fn after_an_outage() -> Scene {
 fn every_listed_address_answers_any_origin_and_says_how_long_it_is_good() {
     let scene = after_an_outage();
     let paths = scene.paths();
-    assert_eq!(paths.len(), 15 + 2 * 3);
+    assert_eq!(paths.len(), 15 + 2 * 3 + 3 * 5);
     for path in &paths {
         let answer = scene.ask(path, &[("origin", "https://elsewhere.example")]);
         assert_eq!(answer.status, StatusCode::OK, "{path}");
@@ -36,7 +36,7 @@ fn every_listed_address_answers_any_origin_and_says_how_long_it_is_good() {
             "svg" => "image/svg+xml",
             "atom" => "application/atom+xml; charset=utf-8",
             "rss" => "application/rss+xml; charset=utf-8",
-            _ if path == "/feed.json" => "application/feed+json; charset=utf-8",
+            _ if path.ends_with("/feed.json") => "application/feed+json; charset=utf-8",
             _ => "application/json; charset=utf-8",
         };
         assert_eq!(answer.header("content-type"), kind, "{path}");
@@ -61,6 +61,9 @@ fn what_is_not_there_is_not_found() {
     for path in [
         "/badge/c9.svg",
         "/badge/c0.png",
+        "/fr/feed.atom",
+        "/de/history.atom",
+        "/de/summary.json",
         "/badge/c0",
         "/badge/.svg",
         "/api/v2/components/c0.json",
@@ -120,7 +123,7 @@ fn what_is_unknown_is_not_called_operational() {
     assert_eq!(summary["status"]["evenkeel_status"], "unknown");
     let said = summary["status"]["description"].as_str().unwrap();
     assert!(
-        said.starts_with("How things are is unknown since"),
+        said.starts_with("How things are has been unknown since"),
         "{said}"
     );
     assert_eq!(scene.json("/badge.json")["color"], "lightgrey");
@@ -195,5 +198,53 @@ fn pages_say_where_the_feeds_are() {
             });
             assert!(found, "{page} does not name {feed}");
         }
+    }
+}
+
+#[test]
+fn feeds_are_in_every_language_and_are_different_feeds() {
+    let scene = after_an_outage();
+    let said = |path: &str| {
+        let feed = scene.text(path);
+        let feed = roxmltree::Document::parse(&feed).expect(path);
+        let of = |node: roxmltree::Node<'_, '_>, name: &str| -> String {
+            let mut children = node.children();
+            let found = children.find(|child| child.tag_name().name() == name);
+            found.and_then(|found| found.text()).expect(name).to_owned()
+        };
+        let root = feed.root_element();
+        let mut entries = root.children();
+        let entry =
+            entries.find(|node| node.has_tag_name((root.tag_name().namespace().unwrap(), "entry")));
+        let entry = entry.expect("an entry");
+        let lang = root.attribute(("http://www.w3.org/XML/1998/namespace", "lang"));
+        assert!(
+            of(entry, "content").contains("2025-06-15T15:21:40Z"),
+            "{path}"
+        );
+        (
+            lang.unwrap().to_owned(),
+            of(root, "id"),
+            of(entry, "id"),
+            of(entry, "title"),
+        )
+    };
+    let plain = said("/feed.atom");
+    assert_eq!(said("/en/feed.atom"), plain);
+    assert_eq!(plain.0, "en");
+    let mut seen = vec![plain];
+    for tag in ["nl", "de", "pl", "da"] {
+        let feed = said(&format!("/{tag}/feed.atom"));
+        assert_eq!(feed.0, tag);
+        assert!(feed.1.ends_with(&format!("/{tag}")) && feed.2.ends_with(&format!("/{tag}")));
+        assert!(
+            seen.iter()
+                .all(|other| feed.2 != other.2 && feed.3 != other.3),
+            "{feed:?}"
+        );
+        seen.push(feed);
+        // The page in this language names this feed.
+        let named = format!(r#"href="/{tag}/feed.atom""#);
+        assert!(scene.text(&format!("/{tag}/")).contains(&named));
     }
 }

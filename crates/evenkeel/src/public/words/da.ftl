@@ -157,6 +157,8 @@ missing_title = Siden findes ikke
 missing = Siden findes ikke
 missing_why = Forstyrrelser, der er ældre end cirka de seneste to hundrede, vises ikke længere her.
 languages = Sprog
+# What a feed says of itself.
+feed = Forstyrrelser og deres forløb, de nyeste først
 # Links to feeds and files follow.
 follow = Følg med i en feedlæser:
 programs = Til programmer:

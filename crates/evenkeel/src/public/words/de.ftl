@@ -209,6 +209,8 @@ missing_title = Seite nicht gefunden
 missing = Diese Seite gibt es nicht
 missing_why = Störungen, die älter sind als etwa die letzten zweihundert, werden hier nicht mehr gezeigt.
 languages = Sprache
+# What a feed says of itself.
+feed = Störungen und ihr Verlauf, die neuesten zuerst
 # Links to feeds and files follow.
 follow = Im Feedreader verfolgen:
 programs = Für Programme:

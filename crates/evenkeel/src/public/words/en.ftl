@@ -201,6 +201,8 @@ missing_title = No such page
 missing = There is no such page
 missing_why = Incidents older than the newest two hundred or so are no longer shown here.
 languages = Language
+# What a feed says of itself.
+feed = Incidents and how they went, newest first
 # Links to feeds and files follow.
 follow = Follow in a feed reader:
 programs = For programs:

@@ -206,6 +206,8 @@ missing_title = Pagina niet gevonden
 missing = Deze pagina bestaat niet
 missing_why = Storingen die ouder zijn dan ongeveer de laatste tweehonderd, worden hier niet meer getoond.
 languages = Taal
+# What a feed says of itself.
+feed = Storingen en hoe ze verliepen, de nieuwste eerst
 # Links to feeds and files follow.
 follow = Volgen in een feedlezer:
 programs = Voor programma's:

@@ -224,6 +224,8 @@ missing_title = Nie ma takiej strony
 missing = Nie ma takiej strony
 missing_why = Zakłócenia starsze niż mniej więcej dwieście ostatnich nie są tu już wyświetlane.
 languages = Język
+# What a feed says of itself.
+feed = Zakłócenia i ich przebieg, od najnowszych
 # Links to feeds and files follow.
 follow = Obserwuj w czytniku kanałów:
 programs = Dla programów:

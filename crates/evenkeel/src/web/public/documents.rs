@@ -131,11 +131,7 @@ fn whole(
         }
         main { (main) }
         footer {
-            p {
-                (words.follow()) " " a href="/feed.atom" { "Atom" } ", " a href="/feed.rss" { "RSS" }
-                ", " a href="/feed.json" { "JSON" } ". "
-                (words.programs()) " " a href="/api/v2/summary.json" { "summary.json" } "."
-            }
+            (machines::follow(words))
             p { (words.footer()) }
         }
     };

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/api/v2/...json` | what clients of Statuspage ask for ([`api`]) |
 //! | `/feed.atom`, `/feed.rss`, `/feed.json` | one entry for each incident ([`feeds`]) |
+//! | `/de/feed.atom`, and so on | the same in a language |
 //! | `/history.atom`, `/history.rss` | the same, where readers of Statuspage look |
 //! | `/badge.svg`, `/badge.json`, `/badge/COMPONENT.svg`, `.json` | for other people's pages ([`badge`]) |
 //!
@@ -29,10 +30,11 @@ use evenkeel_core::policy::Policy;
 use maud::{Markup, html};
 use sha2::{Digest, Sha256};
 
-use super::{liked, not_found};
-use crate::public::words::Words;
+use super::{liked, named, not_found};
+use crate::public::words::{Language, Words};
 use crate::web::{CROSS_ORIGIN_RESOURCE_POLICY, Site};
-use picture::Picture;
+use feeds::feed_address;
+use picture::{PLAIN, Picture};
 
 /// A file that is the same at every address but for what it says.
 struct File {
@@ -118,13 +120,14 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
         .map(|file| {
             let answer = move |State(site): State<Site>, headers: HeaderMap| async move {
                 let published = site.now();
-                let body = (file.write)(&Picture::of(&site, &published));
+                let body = (file.write)(&Picture::of(&site, &published, PLAIN));
                 answer(body, file.content_type, file.fresh, &headers)
             };
             (file.path, get(answer))
         })
         .collect();
     routes.push(("/badge/{file}", get(component_badge)));
+    routes.push(("/{language}/{feed}", get(feed_in)));
     routes
 }
 
@@ -135,21 +138,60 @@ pub fn paths(policy: &Policy) -> Vec<String> {
         .components
         .keys()
         .flat_map(|id| ["svg", "json"].map(|kind| format!("/badge/{id}.{kind}")));
-    fixed.chain(badges).collect()
+    let feeds = Language::ALL.into_iter().flat_map(|language| {
+        let tag = language.tag();
+        FEEDS.map(|(name, ..)| format!("/{tag}/{name}"))
+    });
+    fixed.chain(badges).chain(feeds).collect()
 }
+
+/// The feeds every language has: their names, what a reader looks for, what a person calls
+/// them.
+const FEEDS: [(&str, &str, &str); 3] = [
+    ("feed.atom", "application/atom+xml", "Atom"),
+    ("feed.rss", "application/rss+xml", "RSS"),
+    ("feed.json", "application/feed+json", "JSON Feed"),
+];
 
 /// What a page's head says of them, so that readers find the feeds by the page's address.
 pub(super) fn links(site: &Site, words: &Words) -> Markup {
     let title = words.site(&site.name);
     html! {
-        @for (path, kind, of) in [
-            ("/feed.atom", "application/atom+xml", "Atom"),
-            ("/feed.rss", "application/rss+xml", "RSS"),
-            ("/feed.json", "application/feed+json", "JSON Feed"),
-        ] {
-            link rel="alternate" type=(kind) title=(format!("{title} ({of})")) href=(path);
+        @for (name, kind, of) in FEEDS {
+            @let address = feed_address(words.language(), name);
+            link rel="alternate" type=(kind) title=(format!("{title} ({of})")) href=(address);
         }
     }
+}
+
+/// The same for people, below every page.
+pub(super) fn follow(words: &Words) -> Markup {
+    let address = |name| feed_address(words.language(), name);
+    html! {
+        p {
+            (words.follow()) " " a href=(address("feed.atom")) { "Atom" }
+            ", " a href=(address("feed.rss")) { "RSS" }
+            ", " a href=(address("feed.json")) { "JSON" } ". "
+            (words.programs()) " " a href="/api/v2/summary.json" { "summary.json" } "."
+        }
+    }
+}
+
+/// A feed in a language: `/de/feed.atom`.
+async fn feed_in(
+    State(site): State<Site>,
+    Path((tag, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let language = named(&tag);
+    let is_feed = FEEDS.iter().any(|(feed, ..)| *feed == name);
+    let file = FILES.iter().find(|file| file.path[1..] == name);
+    let (Some(language), true, Some(file)) = (language, is_feed, file) else {
+        return not_found(&site, language.unwrap_or_else(|| liked(&headers)));
+    };
+    let published = site.now();
+    let body = (file.write)(&Picture::of(&site, &published, language));
+    answer(body, file.content_type, file.fresh, &headers)
 }
 
 /// A component's badge: `login.svg`, `login.json`.
@@ -159,7 +201,7 @@ async fn component_badge(
     headers: HeaderMap,
 ) -> Response {
     let published = site.now();
-    let picture = Picture::of(&site, &published);
+    let picture = Picture::of(&site, &published, PLAIN);
     let wanted = file.rsplit_once('.');
     let found = wanted.and_then(|(id, kind)| Some((badge::Badge::of(&picture, id)?, kind)));
     match found {

@@ -91,10 +91,10 @@ impl Badge {
         let (message, tone) = if worst == Status::Operational && picture.indicator() > Impact::None
         {
             // All works, and an incident is not over: no plain green before it is.
-            let message = Picture::incident_word(IncidentStatus::Monitoring);
+            let message = picture.incident_word(IncidentStatus::Monitoring);
             (message, Tone::Work)
         } else {
-            (Picture::status_word(worst), Tone::of(worst))
+            (picture.status_word(worst), Tone::of(worst))
         };
         Self {
             label: plain(&picture.site.name).into_owned(),
@@ -109,7 +109,7 @@ impl Badge {
         let found = components.find(|(id, _, _)| id.as_str() == component);
         found.map(|(_, name, status)| Self {
             label: plain(name).into_owned(),
-            message: Picture::status_word(*status).to_lowercase(),
+            message: picture.status_word(*status).to_lowercase(),
             tone: Tone::of(*status),
         })
     }

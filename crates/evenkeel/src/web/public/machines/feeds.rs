@@ -22,8 +22,10 @@ use std::borrow::Cow;
 use evenkeel_core::Timestamp;
 use maud::{Markup, html};
 
-use super::picture::{INCIDENTS_MAX, Picture, Told, words};
+use super::picture::{PLAIN, Picture, Told};
+use crate::public::words::{Language, Words};
 use crate::web::clock;
+use crate::web::public::documents;
 
 /// Components that an entry is filed under. Its text names them as the page does.
 const TAGS_MAX: usize = 20;
@@ -35,6 +37,7 @@ pub(super) const XML: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 struct Feed<'a> {
     title: String,
     subtitle: String,
+    words: &'static Words,
     /// The page's address, and this feed's.
     home: String,
     address: String,
@@ -51,35 +54,52 @@ struct Entry<'a> {
 }
 
 impl<'a> Feed<'a> {
-    /// The feed at `path`.
-    fn of(picture: &Picture<'a>, path: &str) -> Self {
-        let (base, host) = (picture.base(), picture.host());
+    /// The feed of this name: `feed.atom`.
+    ///
+    /// In another language it is another feed, and its entries are others: a reader who
+    /// follows two of them sees an incident twice, and does not see them change in turn.
+    fn of(picture: &Picture<'a>, name: &str) -> Self {
+        let (base, host, words) = (picture.base(), picture.host(), picture.words);
+        let language = words.language();
+        let (home, suffix) = match language {
+            PLAIN => ("/".to_owned(), String::new()),
+            other => (documents::address(other, None), format!("/{}", other.tag())),
+        };
         let told = picture.incidents();
         let newest = told.iter().map(|told| told.updated_at).max();
         let entry = |told: Told<'a>| Entry {
-            id: format!("tag:{host},2026:incident/{}", told.id),
+            id: format!("tag:{host},2026:incident/{}{suffix}", told.id),
             told,
         };
         Self {
-            title: format!("{} status", plain(&picture.site.name)),
-            subtitle: format!("Every incident customers were hurt by, the newest {INCIDENTS_MAX}"),
-            home: format!("{base}/"),
-            address: format!("{base}{path}"),
-            id: format!("tag:{host},2026:incidents"),
+            title: words.site(&plain(&picture.site.name)),
+            subtitle: words.feed(),
+            home: format!("{base}{home}"),
+            address: format!("{base}{}", feed_address(language, name)),
+            id: format!("tag:{host},2026:incidents{suffix}"),
             updated_at: newest.unwrap_or_else(|| picture.began_at()),
             entries: told.into_iter().map(entry).collect(),
+            words,
         }
+    }
+}
+
+/// Where the feed of this name is, in a language.
+pub(in super::super) fn feed_address(language: Language, name: &str) -> String {
+    match language {
+        PLAIN => format!("/{name}"),
+        other => format!("/{}/{name}", other.tag()),
     }
 }
 
 impl Entry<'_> {
     /// Its updates as HTML.
-    fn html(&self) -> Markup {
+    fn html(&self, words: &Words) -> Markup {
         html! {
             @for update in &self.told.updates {
                 p {
-                    strong { (Picture::incident_word(update.status)) } " · "
-                    (clock::element(update.at, &when(update.at)))
+                    strong { (words.incident_status(update.status)) } " · "
+                    (clock::element(update.at, &words.minute_of_day(update.at)))
                     br;
                     (plain(&update.text))
                 }
@@ -88,9 +108,10 @@ impl Entry<'_> {
     }
 
     /// Its updates as plain text.
-    fn text(&self) -> String {
+    fn text(&self, words: &Words) -> String {
         let paragraphs = self.told.updates.iter().map(|update| {
-            let (word, when) = (Picture::incident_word(update.status), when(update.at));
+            let word = words.incident_status(update.status);
+            let when = words.minute_of_day(update.at);
             format!("{word} · {when}\n{}", plain(&update.text))
         });
         paragraphs.collect::<Vec<_>>().join("\n\n")
@@ -103,11 +124,6 @@ impl Entry<'_> {
         let names: std::collections::BTreeSet<String> = names.collect();
         names.into_iter().take(TAGS_MAX).collect()
     }
-}
-
-/// `18 November 2026, 02:14 UTC`: the same whenever it is read.
-fn when(at: Timestamp) -> String {
-    words().minute_of_day(at)
 }
 
 /// Text as XML can hold it: what it cannot (XML 1.0, production 2) is U+FFFD.

@@ -20,11 +20,15 @@ use evenkeel_core::status::Status;
 use sha2::{Digest, Sha256};
 
 use super::super::UPDATES_ALL_MAX;
-use super::super::documents::Moment;
+use super::super::documents::{Moment, address};
 use super::super::view::View;
 use crate::public::words::{Language, Words};
 use crate::pump::published::Published;
 use crate::web::Site;
+
+/// The language of what has none in its address: Statuspage's clients know one, and most
+/// read this.
+pub(super) const PLAIN: Language = Language::English;
 
 /// Statuspage's own number.
 pub(super) const INCIDENTS_MAX: usize = 50;
@@ -34,6 +38,8 @@ pub(super) const UPDATES_MAX: usize = UPDATES_ALL_MAX;
 pub(super) struct Picture<'a> {
     pub(super) site: &'a Site,
     pub(super) published: &'a Published,
+    /// In the language that is asked for.
+    pub(super) words: &'static Words,
     view: View<'a>,
 }
 
@@ -108,11 +114,12 @@ pub(super) struct Affected<'a> {
 }
 
 impl<'a> Picture<'a> {
-    pub(super) fn of(site: &'a Site, published: &'a Published) -> Self {
+    pub(super) fn of(site: &'a Site, published: &'a Published, language: Language) -> Self {
         Self {
             site,
             published,
-            view: View::of(site, published, Language::English, Moment::of(published)),
+            words: Words::of(language),
+            view: View::of(site, published, language, Moment::of(published)),
         }
     }
 
@@ -142,18 +149,26 @@ impl<'a> Picture<'a> {
     }
 
     /// A component's status in a word or two.
-    pub(super) fn status_word(status: Status) -> String {
-        words().status(status)
+    pub(super) fn status_word(&self, status: Status) -> String {
+        self.words.status(status)
     }
 
     /// Where an incident stands, in a word.
-    pub(super) fn incident_word(status: IncidentStatus) -> String {
-        words().incident_status(status)
+    pub(super) fn incident_word(&self, status: IncidentStatus) -> String {
+        self.words.incident_status(status)
     }
 
     /// The page's address without its last `/`.
     pub(super) fn base(&self) -> &'a str {
         self.site.url.trim_end_matches('/')
+    }
+
+    /// An incident's page: in the language of whoever follows the link where nobody chose one.
+    fn link(&self, incident: IncidentId) -> String {
+        match self.words.language() {
+            PLAIN => format!("{}/incidents/{incident}", self.base()),
+            language => format!("{}{}", self.base(), address(language, Some(incident))),
+        }
     }
 
     /// The host customers know the page by: what its names are made from.
@@ -256,9 +271,9 @@ impl<'a> Picture<'a> {
             .map(|(id, status)| (name(id), *status));
         let harmed: Vec<_> = harmed.collect();
         Told {
-            title: words().incident_title(&harmed, is_past(last.status)),
+            title: self.words.incident_title(&harmed, is_past(last.status)),
             status: last.status,
-            link: format!("{}/incidents/{}", self.base(), incident.id),
+            link: self.link(incident.id),
             impact: impact(incident),
             updated_at: updated_at.max(incident.opened_at),
             monitoring_at: monitoring_at.filter(|_| is_past(last.status)),
@@ -291,15 +306,12 @@ impl<'a> Picture<'a> {
             id: id_of("update", &parts),
             at: word.at,
             status: word.status,
-            text: words().update(word.status, &named, word.next_update_at, word.at),
+            text: self
+                .words
+                .update(word.status, &named, word.next_update_at, word.at),
             components,
         }
     }
-}
-
-/// Programs are told in English.
-pub(super) fn words() -> &'static Words {
-    Words::of(Language::English)
 }
 
 /// The facts of one public word.

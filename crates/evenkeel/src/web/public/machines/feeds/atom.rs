@@ -7,9 +7,9 @@ use super::super::picture::Picture;
 use super::{Feed, XML, plain};
 
 pub(in super::super) fn feed(picture: &Picture<'_>) -> String {
-    let feed = Feed::of(picture, "/feed.atom");
+    let feed = Feed::of(picture, "feed.atom");
     let written = html! {
-        feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en" {
+        feed xmlns="http://www.w3.org/2005/Atom" xml:lang=(feed.words.language().tag()) {
             title { (feed.title) }
             subtitle { (feed.subtitle) }
             id { (feed.id) }
@@ -30,7 +30,7 @@ pub(in super::super) fn feed(picture: &Picture<'_>) -> String {
                         category term=(component) {}
                     }
                     // HTML as text: escaped once more.
-                    content type="html" { (entry.html().into_string()) }
+                    content type="html" { (entry.html(feed.words).into_string()) }
                 }
             }
         }

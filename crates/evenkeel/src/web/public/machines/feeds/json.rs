@@ -6,13 +6,13 @@ use super::super::picture::{Picture, millis};
 use super::Feed;
 
 pub(in super::super) fn feed(picture: &Picture<'_>) -> String {
-    let feed = Feed::of(picture, "/feed.json");
+    let feed = Feed::of(picture, "feed.json");
     let items = feed.entries.iter().map(|entry| Item {
         id: &entry.id,
         url: &entry.told.link,
         title: &entry.told.title,
-        content_html: entry.html().into_string(),
-        content_text: entry.text(),
+        content_html: entry.html(feed.words).into_string(),
+        content_text: entry.text(feed.words),
         date_published: millis(entry.told.incident.opened_at),
         date_modified: millis(entry.told.updated_at),
         tags: entry.components(picture),
@@ -27,7 +27,7 @@ pub(in super::super) fn feed(picture: &Picture<'_>) -> String {
         authors: [Author {
             name: &picture.site.name,
         }],
-        language: "en",
+        language: feed.words.language().tag(),
         items: items.collect(),
     };
     serde_json::to_string(&file).expect("texts and lists of them")

@@ -13,7 +13,7 @@ use super::{Feed, XML, plain};
 const TTL: u32 = 1;
 
 pub(in super::super) fn feed(picture: &Picture<'_>) -> String {
-    let feed = Feed::of(picture, "/feed.rss");
+    let feed = Feed::of(picture, "feed.rss");
     let written = html! {
         rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom" {
             channel {
@@ -21,7 +21,7 @@ pub(in super::super) fn feed(picture: &Picture<'_>) -> String {
                 link { (plain(&feed.home)) }
                 atom:link rel="self" type="application/rss+xml" href=(plain(&feed.address)) {}
                 description { (feed.subtitle) }
-                language { "en" }
+                language { (feed.words.language().tag()) }
                 pubDate { (date(feed.updated_at)) }
                 lastBuildDate { (date(feed.updated_at)) }
                 generator { "Evenkeel" }
@@ -36,7 +36,7 @@ pub(in super::super) fn feed(picture: &Picture<'_>) -> String {
                             category { (component) }
                         }
                         // HTML as text: escaped once more.
-                        description { (entry.html().into_string()) }
+                        description { (entry.html(feed.words).into_string()) }
                     }
                 }
             }
