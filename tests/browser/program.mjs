@@ -19,8 +19,8 @@ export function built(name) {
  * Starts a program and waits until it has printed what `ready` matches (an
  * address by default; the first group of the match, or all of it).
  *
- * Returns `address`, `output()` so far, and `stop()`, which asks it to end, then
- * makes it. A program that ends or stays silent past `deadlineMs` is an error that
+ * Returns `address`, `output()` so far, `stop()`, which asks it to end, then makes it,
+ * and `kill()`, which only makes it. A program that ends or stays silent past `deadlineMs` is an error that
  * shows its output. Nothing that was started outlives this process.
  */
 export async function start(program, args = [], options = {}) {
@@ -57,7 +57,14 @@ export async function start(program, args = [], options = {}) {
       });
     }
   });
-  return { address, output: () => output, stop: () => stop(child) };
+  return { address, output: () => output, stop: () => stop(child), kill: () => kill(child) };
+}
+
+/** Ends a child as a lost host would. Returns when it is gone. */
+async function kill(child) {
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
 }
 
 /** Asks a child to end, and after five seconds makes it. Returns when it is gone. */

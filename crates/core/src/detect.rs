@@ -11,6 +11,7 @@ pub mod certificate_expires;
 pub mod check_down;
 pub mod check_slow;
 pub mod connections_near_limit;
+pub mod copy_expired;
 pub mod heartbeat_failed;
 pub mod heartbeat_missing;
 pub mod heartbeat_overrun;
@@ -158,6 +159,7 @@ pub const DETECTORS: &[Detector] = &[
     instance_out::DETECTOR,
     requests_fail::DETECTOR,
     pool_overloaded::DETECTOR,
+    copy_expired::DETECTOR,
 ];
 
 /// A span as an operator says it: `45 s`, `12 min`, `3 h 5 min`.

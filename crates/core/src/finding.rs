@@ -98,6 +98,8 @@ finding_kinds! {
     RequestsFail = "requests_fail",
     /// More comes for a pool than it can take.
     PoolOverloaded = "pool_overloaded",
+    /// The published copy of the public page has not been renewed before its end.
+    CopyExpired = "copy_expired",
 }
 
 impl fmt::Display for FindingKind {

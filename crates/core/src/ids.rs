@@ -81,6 +81,10 @@ name_id!(
     VolumeId
 );
 name_id!(
+    /// A place where copies of the public page are published: `cdn`.
+    TargetId
+);
+name_id!(
     /// A check of the configuration: `login-journey`.
     CheckId
 );

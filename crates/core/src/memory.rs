@@ -24,10 +24,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::pairs;
 use crate::ids::HeartbeatId;
-use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, PersonId, RunId};
+use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, PersonId, RunId, TargetId};
 use crate::observation::{
-    DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunExit, RunProgress,
-    Session, SessionState,
+    CopyReport, DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunExit,
+    RunProgress, Session, SessionState,
 };
 use crate::policy::Policy;
 use crate::record::Record;
@@ -98,6 +98,9 @@ pub struct Memory {
     /// What the edge told lately.
     #[serde(default)]
     pub(crate) edge: edge::EdgeMemory,
+    /// How each published copy stands, and when that was told.
+    #[serde(default)]
+    pub(crate) copies: BTreeMap<TargetId, (Timestamp, CopyReport)>,
 }
 
 /// What is remembered of a run.

@@ -16,7 +16,7 @@ use crate::evidence::KeptEvidence;
 use crate::heartbeat::{HeartbeatChange, Ping};
 use crate::ids::{
     ActionId, CheckId, ComponentId, DatabaseId, JobId, MessageId, Observer, PersonId, PoolId,
-    ReadinessId, RunId,
+    ReadinessId, RunId, TargetId,
 };
 use crate::subject::{Backend, Subject};
 
@@ -81,6 +81,8 @@ pub enum Seen {
     Levels(Levels),
     /// When a pool's present or next quiet window is.
     QuietWindow(QuietWindow),
+    /// How the copy of the public page at a target stands.
+    CopyReport(CopyReport),
 }
 
 /// A job's schedule came due.
@@ -571,4 +573,16 @@ pub struct ReadinessDue {
 pub struct Absence {
     /// The last moment at which it is known to have run.
     pub since: Timestamp,
+}
+
+/// How the copy of the public page at a target stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyReport {
+    /// The target.
+    pub target: TargetId,
+    /// Until when what its readers have speaks of now. Where none was delivered yet: when
+    /// the first should have been renewed.
+    pub valid_until: Timestamp,
+    /// Why a newer one is not there, where one is due.
+    pub trouble: Option<String>,
 }

@@ -16,7 +16,9 @@ use crate::authority::Authority;
 use crate::calling::CallingPolicy;
 use crate::heartbeat::HeartbeatSpec;
 use crate::ids::HeartbeatId;
-use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, PoolId, ReadinessId, RouteId, VolumeId};
+use crate::ids::{
+    CheckId, ComponentId, DatabaseId, JobId, PoolId, ReadinessId, RouteId, TargetId, VolumeId,
+};
 use crate::status::Status;
 
 pub use pools::{LeakPolicy, PoolPolicy, RoutePolicy, VolumePolicy};
@@ -55,6 +57,9 @@ pub struct Policy {
     /// The edge's routes.
     #[serde(default)]
     pub routes: BTreeMap<RouteId, RoutePolicy>,
+    /// Where copies of the public page are published.
+    #[serde(default)]
+    pub targets: BTreeSet<TargetId>,
 }
 
 /// A function customers see.

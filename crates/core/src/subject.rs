@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{
     CheckId, ComponentId, DatabaseId, HeartbeatId, InstanceId, JobId, PoolId, ReadinessId, RouteId,
-    RunId, VolumeId,
+    RunId, TargetId, VolumeId,
 };
 
 /// One database backend, identified so that it cannot be confused.
@@ -67,6 +67,8 @@ pub enum Subject {
     Heartbeat(HeartbeatId),
     /// What must hold at a time of day.
     Readiness(ReadinessId),
+    /// A place where copies of the public page are published.
+    Target(TargetId),
     /// Evenkeel itself.
     Evenkeel,
 }
@@ -105,6 +107,7 @@ impl fmt::Display for Subject {
             Self::Check(id) => write!(f, "check:{id}"),
             Self::Heartbeat(id) => write!(f, "heartbeat:{id}"),
             Self::Readiness(id) => write!(f, "readiness:{id}"),
+            Self::Target(id) => write!(f, "target:{id}"),
             Self::Evenkeel => f.write_str("evenkeel"),
         }
     }

@@ -20,6 +20,7 @@ mod names;
 mod people;
 mod pools;
 mod program;
+mod publish;
 mod reader;
 mod readiness;
 mod recorder;
@@ -74,6 +75,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The public page.
     pub page: Page,
+    /// Where copies of the public page are published.
+    pub publish: crate::publish::Settings,
     /// The operator's pages.
     pub operator: Operator,
     /// Who is called.
@@ -123,6 +126,8 @@ pub struct Page {
     pub url: Option<String>,
     /// Its certificate, where it has one.
     pub tls: Option<TlsFiles>,
+    /// How long a published copy speaks of now.
+    pub copies_valid_for: Duration,
 }
 
 /// The operator's pages.
@@ -341,6 +346,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let pool_sections = root.many(report, "pool", "[pool]");
     let route_sections = root.many(report, "route", "[route]");
     let volume_sections = root.many(report, "volume", "[volume]");
+    let publish_sections = root.many(report, "publish", "[publish]");
     root.finish(report);
     if component_sections.is_empty() {
         report.error(
@@ -369,6 +375,10 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let readiness = readiness::read(readiness_sections, &mut policy, report);
     heartbeats::read(heartbeat_sections, pings.as_ref(), &mut policy, report);
     components::unwatched(named, &policy, report);
+    let publish = crate::publish::Settings {
+        valid_for: page.copies_valid_for,
+        targets: publish::read(publish_sections, &mut policy, report),
+    };
     let pools = pools::read(pool_sections, report);
     let routes = routes::read(route_sections, &policy, &pools, report);
     let volumes = volumes::read(volume_sections, &leak_policy, &mut policy, report);
@@ -402,6 +412,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         file: file.to_owned(),
         data_dir,
         page,
+        publish,
         operator,
         pager,
         keep_for,

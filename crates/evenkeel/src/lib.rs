@@ -12,6 +12,7 @@ pub mod edge;
 pub mod heartbeats;
 pub mod metrics;
 pub mod public;
+pub mod publish;
 pub mod pump;
 pub mod quiet;
 pub mod recorder;

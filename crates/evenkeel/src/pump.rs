@@ -517,7 +517,8 @@ fn is_fact(observation: &Observation) -> bool {
         | Seen::QuietHours(_)
         | Seen::EdgeWindow(_)
         | Seen::Levels(_)
-        | Seen::QuietWindow(_) => false,
+        | Seen::QuietWindow(_)
+        | Seen::CopyReport(_) => false,
         Seen::ScheduleDue(_)
         | Seen::RunStart(_)
         | Seen::RunExit(_)

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::Mode;
-use evenkeel_core::ids::{CheckId, ComponentId, IncidentId, ReadinessId, RunId};
+use evenkeel_core::ids::{CheckId, ComponentId, IncidentId, ReadinessId, RunId, TargetId};
 use evenkeel_core::incident::{Incident, IncidentStatus};
 use evenkeel_core::observation::{CheckResult, LockWaits, RunProgress};
 use evenkeel_core::policy::{Policy, ReadinessPolicy};
@@ -21,6 +21,7 @@ use evenkeel_core::subject::Subject;
 use evenkeel_journal::{Entry, codec};
 use serde::{Deserialize, Serialize};
 
+use crate::publish::standing::Standing;
 use crate::pump::board::Point;
 use crate::pump::published::Published;
 use crate::web::account;
@@ -47,6 +48,9 @@ pub struct StatusReport {
     pub proposals: Vec<ActionState>,
     /// Runs that have not ended.
     pub runs: Vec<RunReport>,
+    /// How the copies of the public page stand, by target; empty where no server runs.
+    #[serde(default)]
+    pub copies: BTreeMap<TargetId, Standing>,
 }
 
 /// How a component is.
@@ -222,6 +226,7 @@ impl StatusReport {
                 Some(live) => live.ailment(),
             },
             not_recorded: live.and_then(|live| live.recording.ailment()),
+            copies: live.map(|live| live.copies.all()).unwrap_or_default(),
             held: record.held.clone(),
             components: components
                 .into_iter()

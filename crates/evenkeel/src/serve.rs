@@ -37,6 +37,7 @@ use crate::control::{Control, ControlError, Socket};
 use crate::edge::link::Link;
 use crate::heartbeats;
 use crate::metrics;
+use crate::publish;
 use crate::pump::store::{SqliteFile, StartError};
 use crate::pump::{Pace, Parts, Pump};
 use crate::quiet;
@@ -74,6 +75,9 @@ pub enum ServeError {
     /// Mail cannot be sent.
     #[error(transparent)]
     Mail(#[from] MailError),
+    /// A place the page is published to cannot be used.
+    #[error(transparent)]
+    Publish(#[from] crate::publish::targets::SpecError),
     /// A port cannot be had.
     #[error(
         "nothing can listen on {address}: {source}; name another address in [{section}] listen"
@@ -172,6 +176,9 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         pings_scheme: scheme(&pings_tls),
     };
     let channels = channels(&config, &handle, addresses)?;
+    let targets = config.publish.targets.iter();
+    let targets = targets.map(|spec| Ok((spec.id.clone(), spec.target()?)));
+    let targets: Vec<_> = targets.collect::<Result<_, ServeError>>()?;
 
     let site = Site {
         published: handle.published.clone(),
@@ -183,6 +190,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
             None => format!("{}://{}", addresses.page_scheme, addresses.page),
         },
     };
+    let public_site = site.clone();
     let source = metrics::Source {
         published: handle.published.clone(),
         policy: policy.clone(),
@@ -264,6 +272,12 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         config.quiet.clone(),
         handle.outlet.named("calendar"),
     ));
+    let publishing = tokio::spawn(publish::keep(
+        public_site,
+        config.publish.valid_for,
+        targets,
+        handle.outlet.named("publish"),
+    ));
     let linked = link
         .map(|link| tokio::spawn(link.keep(handle.published.clone(), handle.outlet.named("edge"))));
     let mut pump = tokio::spawn(pump.run(channels, stopped));
@@ -279,6 +293,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     }
     stop.send_replace(true);
     quiet.abort();
+    publishing.abort();
     if let Some(linked) = linked {
         linked.abort();
     }

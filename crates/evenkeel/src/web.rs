@@ -163,7 +163,7 @@ impl Style {
     }
 }
 
-fn integrity(of: &str) -> String {
+pub(crate) fn integrity(of: &str) -> String {
     format!("sha256-{}", base64(&Sha256::digest(of.as_bytes())))
 }
 

@@ -14,4 +14,5 @@ pub mod leaks;
 pub mod locks;
 pub mod outlet;
 pub mod readiness;
+pub mod sftp;
 mod sock_diag;

@@ -5,7 +5,7 @@
 mod supervised;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,12 +14,13 @@ use evenkeel_core::observation::{ProductState, Seen};
 use evenkeel_core::policy::Pattern;
 use evenkeel_drill::ftp::FtpServer;
 use evenkeel_drill::process::Process;
+use evenkeel_drill::sshd::{BANNER, Sshd};
 use evenkeel_guards::guard::Watchlist;
 use evenkeel_guards::jobs::JobSpec;
 use evenkeel_guards::jobs::product::{Place, ProductSpec, Remote};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use supervised::{Bench, JOB, eventually};
+use supervised::{Bench, JOB};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
@@ -264,130 +265,31 @@ async fn a_server_where_nobody_listens_is_unknown_and_not_missing() {
     }
 }
 
-/// A real sshd on loopback with keys of its own; it lets the current user in.
-struct Sshd {
-    // Before `folder`: the server ends before its files go.
-    _process: Process,
-    folder: TempDir,
-    port: u16,
-}
-
-/// sshd run by root insists on this folder. Where the system has none, sshd is given one
-/// that only it sees.
-const SEPARATION: &str = "/run/sshd";
-const WITH_SEPARATION: &str =
-    "mount -t tmpfs none /run && mkdir -m 755 /run/sshd && exec \"$0\" \"$@\"";
-const BANNER: &str = "Payroll bureau file transfer.";
-
-impl Sshd {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = |name: &str| folder.path().join(name);
-        std::fs::create_dir(path("files")).expect("a folder");
-        std::fs::write(path("banner"), format!("{BANNER}\n")).expect("a banner");
-        for key in ["host_key", "user_key", "strange_key"] {
-            let made = Command::new("ssh-keygen")
-                .args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f"])
-                .arg(path(key))
-                .status();
-            assert!(made.is_ok_and(|status| status.success()), "no {key}");
-        }
-        std::fs::copy(path("user_key.pub"), path("authorized_keys")).expect("a copy");
-        // Between the choice of a free port and sshd's use of it another may take it.
-        for _ in 0..5 {
-            let port = free_port();
-            let process = Self::listening(folder.path(), port).await;
-            if !process.stderr().contains("Address already in use") {
-                assert!(process.is_running(), "no sshd: {}", process.tail());
-                let key = std::fs::read_to_string(path("host_key.pub")).expect("a key");
-                std::fs::write(path("known_hosts"), format!("[127.0.0.1]:{port} {key}"))
-                    .expect("known hosts");
-                return Self {
-                    _process: process,
-                    folder,
-                    port,
-                };
-            }
-        }
-        panic!("no free port for sshd");
-    }
-
-    async fn listening(folder: &Path, port: u16) -> Process {
-        let config = folder.join("sshd_config");
-        let text = format!(
-            "ListenAddress 127.0.0.1:{port}\n\
-             HostKey {at}/host_key\n\
-             AuthorizedKeysFile {at}/authorized_keys\n\
-             Banner {at}/banner\n\
-             PidFile none\n\
-             StrictModes no\n\
-             UsePAM no\n\
-             PasswordAuthentication no\n\
-             KbdInteractiveAuthentication no\n\
-             Subsystem sftp internal-sftp\n",
-            at = folder.display()
-        );
-        std::fs::write(&config, text).expect("a configuration");
-        let alone = rustix::process::geteuid().is_root() && !Path::new(SEPARATION).is_dir();
-        let mut command = Command::new(if alone { "unshare" } else { "/usr/sbin/sshd" });
-        if alone {
-            command.args(["--mount", "sh", "-c", WITH_SEPARATION, "/usr/sbin/sshd"]);
-        }
-        command.args(["-D", "-e", "-f"]).arg(config);
-        let process = Process::start("sshd", command, folder).expect("sshd is installed");
-        eventually("sshd listens", || {
-            process.stderr().contains("Server listening on") || !process.is_running()
-        })
-        .await;
-        process
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// A place as a client sees it that trusts the hosts in `known_hosts`, and shows `key`.
-    fn place(&self, known_hosts: &str, key: &str, name: &str) -> Place {
-        let config = self.path("ssh_config");
-        let text = format!(
-            "UserKnownHostsFile {}\n\
-             GlobalKnownHostsFile none\n\
-             StrictHostKeyChecking yes\n\
-             IdentityFile {}\n\
-             IdentitiesOnly yes\n\
-             IdentityAgent none\n",
-            self.path(known_hosts).display(),
-            self.path(key).display()
-        );
-        std::fs::write(&config, text).expect("a configuration");
-        Place::Sftp(Remote {
-            host: "127.0.0.1".into(),
-            port: Some(self.port),
-            user: None,
-            secret_file: None,
-            ssh_config: Some(config),
-            path: self.path("files").join(name).display().to_string(),
-        })
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+/// A place as a client sees it that trusts the hosts in `known_hosts`, and shows `key`.
+fn place_on(sshd: &Sshd, known_hosts: &str, key: &str, name: &str) -> Place {
+    let config = sshd.client(known_hosts, key).expect("a configuration");
+    Place::Sftp(Remote {
+        host: "127.0.0.1".into(),
+        port: Some(sshd.port),
+        user: None,
+        secret_file: None,
+        ssh_config: Some(config),
+        path: sshd.files().join(name).display().to_string(),
+    })
 }
 
 #[tokio::test]
 async fn a_product_on_an_sftp_server_is_told_whole_truncated_empty_or_absent() {
-    let sshd = Sshd::start().await;
-    let place = |name: &str| sshd.place("known_hosts", "user_key", name);
-    looks_right(&sshd.path("files"), place).await;
+    let sshd = Sshd::start().expect("sshd");
+    let place = |name: &str| place_on(&sshd, "known_hosts", "user_key", name);
+    looks_right(&sshd.files(), place).await;
 }
 
 #[tokio::test]
 async fn the_key_of_an_sftp_login_can_be_named_beside_the_address() {
-    let sshd = Sshd::start().await;
-    write(&sshd.path("files").join(NAME), WHOLE);
-    let Place::Sftp(mut remote) = sshd.place("known_hosts", "strange_key", NAME) else {
+    let sshd = Sshd::start().expect("sshd");
+    write(&sshd.files().join(NAME), WHOLE);
+    let Place::Sftp(mut remote) = place_on(&sshd, "known_hosts", "strange_key", NAME) else {
         unreachable!("an SFTP place");
     };
     remote.secret_file = Some(sshd.path("user_key"));
@@ -397,27 +299,27 @@ async fn the_key_of_an_sftp_login_can_be_named_beside_the_address() {
 
 #[tokio::test]
 async fn an_unknown_host_key_is_told_in_the_words_of_ssh() {
-    let sshd = Sshd::start().await;
-    write(&sshd.path("files").join(NAME), WHOLE);
-    let why = unreachable(sshd.place("no_known_hosts", "user_key", NAME)).await;
+    let sshd = Sshd::start().expect("sshd");
+    write(&sshd.files().join(NAME), WHOLE);
+    let why = unreachable(place_on(&sshd, "no_known_hosts", "user_key", NAME)).await;
     assert!(why.contains("Host key verification failed"), "{why}");
 }
 
 #[tokio::test]
 async fn a_key_the_sftp_server_does_not_know_is_told_in_the_words_of_ssh() {
-    let sshd = Sshd::start().await;
-    write(&sshd.path("files").join(NAME), WHOLE);
-    let why = unreachable(sshd.place("known_hosts", "strange_key", NAME)).await;
+    let sshd = Sshd::start().expect("sshd");
+    write(&sshd.files().join(NAME), WHOLE);
+    let why = unreachable(place_on(&sshd, "known_hosts", "strange_key", NAME)).await;
     assert!(why.contains("Permission denied (publickey)"), "{why}");
 }
 
 #[tokio::test]
 async fn a_folder_on_an_sftp_server_is_no_product() {
-    let sshd = Sshd::start().await;
-    std::fs::create_dir(sshd.path("files").join(NAME)).expect("a folder");
+    let sshd = Sshd::start().expect("sshd");
+    std::fs::create_dir(sshd.files().join(NAME)).expect("a folder");
     // Nothing in it is read, so that only what it is can tell.
     let product = ProductSpec {
-        place: sshd.place("known_hosts", "user_key", NAME),
+        place: place_on(&sshd, "known_hosts", "user_key", NAME),
         marker: None,
         counts_rows: false,
     };
@@ -429,10 +331,10 @@ async fn a_folder_on_an_sftp_server_is_no_product() {
 
 #[tokio::test]
 async fn the_greeting_of_an_sftp_server_is_not_taken_for_its_error() {
-    let sshd = Sshd::start().await;
+    let sshd = Sshd::start().expect("sshd");
     // Longer than any file system allows: the server answers with an error of its own.
     let name = "n".repeat(300);
-    let why = unreachable(sshd.place("known_hosts", "user_key", &name)).await;
+    let why = unreachable(place_on(&sshd, "known_hosts", "user_key", &name)).await;
     assert!(!why.contains(BANNER), "{why}");
     assert!(why.to_lowercase().contains("bad message"), "{why}");
 }

@@ -110,6 +110,16 @@ impl Work<'_> {
                     self.state.memory.edge.see_quiet(window);
                 }
             }
+            Seen::CopyReport(report) => {
+                let known = self.state.memory.copies.get(&report.target);
+                let is_news = known.is_none_or(|(told_at, _)| *told_at < at);
+                if self.policy.targets.contains(&report.target) && is_news {
+                    let told = (at.min(now), report.clone());
+                    let copies = &mut self.state.memory.copies;
+                    copies.insert(report.target.clone(), told);
+                    self.touch(Subject::Target(report.target.clone()));
+                }
+            }
             Seen::QuietHours(hours) => {
                 let mut people = self.policy.calling.people.iter();
                 if people.any(|person| person.id == hours.person) {

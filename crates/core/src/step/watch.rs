@@ -138,6 +138,7 @@ impl Work<'_> {
             .filter(|key| match &key.subject {
                 Subject::Check(id) => !policy.checks.contains_key(id),
                 Subject::Readiness(id) => !policy.readiness.contains_key(id),
+                Subject::Target(id) => !policy.targets.contains(id),
                 _ => false,
             })
             .cloned()

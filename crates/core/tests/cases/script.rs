@@ -17,6 +17,8 @@
 //! heartbeat backup every=1h grace=10m, ping backup start rid=a   see `heartbeats.rs`
 //! pool web instances=web-1, levels web-1 memory=100+2t/512       see `levels.rs`
 //! pool web instances=web-1,web-2, edge web web-1 web-2:down      see `edge.rs`
+//! target cdn
+//! @6s copy cdn until=5m why=refused   its copy is valid until five minutes
 //! ```
 //! `export` where a run is meant is the newest run of the job; a session is `PID:WHO`,
 //! where WHO is a job (its newest run), a component, or `role=R`, `superuser`,
@@ -276,6 +278,9 @@ impl Script {
             "heartbeat" => {
                 let spec = crate::heartbeats::spec(id, options)?;
                 self.policy.heartbeats.insert((*id).into(), spec);
+            }
+            "target" => {
+                self.policy.targets.insert((*id).into());
             }
             "route" => crate::edge::route(&mut self.policy, id, options)?,
             other => {
@@ -554,6 +559,11 @@ fn see(line: &str, record: &Record, now: Timestamp) -> Result<Seen, String> {
             took_ms: span_option(rest, "took")?.map_or(20, |took| took.as_millis() as u32),
             certificate_expires_at: span_option(rest, "certificate")?
                 .map(|left| evenkeel_core::time::after(now, left)),
+        }),
+        "copy" => Seen::CopyReport(CopyReport {
+            target: (*about).into(),
+            valid_until: at(span_option(rest, "until")?.ok_or("until=SPAN")?),
+            trouble: option(rest, "why").map(|why| why.replace('_', " ")),
         }),
         "absent" => Seen::Absence(Absence {
             since: at(span(about)?),

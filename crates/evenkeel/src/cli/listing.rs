@@ -76,6 +76,29 @@ pub(super) fn status(source: &Source, json: bool) -> Outcome {
     if !status.runs.is_empty() {
         say(&format!("\n{}", runs_table(&status.runs)));
     }
+    if !status.copies.is_empty() {
+        let copies = status.copies.iter();
+        let rows: Vec<Vec<String>> = copies
+            .map(|(target, standing)| {
+                vec![
+                    target.to_string(),
+                    standing.place.clone(),
+                    standing.said(status.at),
+                    standing.made_at.map_or_else(String::new, ago),
+                ]
+            })
+            .collect();
+        let head = ["published to", "where", "readers are told", "copy made"];
+        say(&format!("\n{}", table(&head, &rows)));
+        for (target, standing) in &status.copies {
+            if let Some((since, why)) = &standing.trouble {
+                say(&format!(
+                    "{target} has not been renewed since {}: {why}\n",
+                    ago(*since)
+                ));
+            }
+        }
+    }
     for proposal in &status.proposals {
         say(&format!(
             "\n{} waits for your word: {}. {}\n    evenkeel approve {0}\n    evenkeel refuse {0} --reason WHY\n",

@@ -54,9 +54,16 @@ pub(super) fn page(root: &mut Section<'_>, report: &mut Report<'_>) -> Page {
     let name = section.text(report, "name");
     let url = link(&mut section, report);
     let tls = tls_files(&mut section, report);
+    let copies_valid_for = section.time(
+        report,
+        "copies_valid_for",
+        crate::publish::VALID_FOR_MIN,
+        crate::publish::VALID_FOR,
+    );
     section.finish(report);
     Page {
         tls,
+        copies_valid_for,
         listen,
         name: name.map_or_else(|| "Service".into(), |at| at.value),
         url,

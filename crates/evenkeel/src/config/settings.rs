@@ -74,6 +74,10 @@ pub const SECTIONS: &[Section] = &[
         about: "The public status page: what customers read. Reads without JavaScript, on a listener of its own.",
     },
     Section {
+        name: "[publish]",
+        about: "A place elsewhere where the public page is published as files: it is there when this host is not. Any number; each is independent of the others.",
+    },
+    Section {
         name: "operator",
         about: "The operator's console: incidents with reasons, runs with evidence, lock chains, proposals to approve, the kill switch. For who is let in (`evenkeel people`), and refused on anything but loopback.",
     },
@@ -220,8 +224,19 @@ settings! {
         "listen" Address "\"127.0.0.1:8080\"" "\"0.0.0.0:8080\"" "Where the page listens; port 0 takes a free one. Put it behind your TLS proxy or give it a certificate, on another host name than the service.";
         "name" Text "\"Service\"" "\"Back office\"" "The name of the service, as customers know it.";
         "url" Text "-" "\"https://status.example.com\"" "The address customers use, for links.";
+        "copies_valid_for" Duration "\"5m\"" "\"1m\"" "How long a published copy speaks of now. It is renewed after a third of this; one that is not says by itself that how things are is unknown.";
         "certificate_file" Folder "-" "\"status.pem\"" "The certificate and those between it and the authority (PEM): then the page speaks TLS. Read again when it changes, and on SIGHUP.";
         "key_file" Folder "-" "\"status-key.pem\"" "The certificate's key (PEM, without a password), readable by Evenkeel only.";
+    }
+    "[publish]" {
+        "id" Text "" "\"cdn\"" "Its name in this file, in the journal and in metrics.";
+        "to" Text "" "\"s3://status-example\"" "Where: a folder of this host (`/srv/status`, whose `current` a web server serves), `sftp://user@host/folder`, `s3://bucket/prefix`, `az://account/container/prefix` or `gs://bucket/prefix`.";
+        "region" Text "\"us-east-1\"" "\"eu-central-1\"" "S3: the bucket's region.";
+        "endpoint" Text "-" "\"https://s3.example.net\"" "S3 and Azure: where a service that speaks like theirs answers.";
+        "access_key" Text "-" "\"AKIAEXAMPLE\"" "S3: the id of the access key.";
+        "secret_file" Secret "-" "\"status-key\"" "A file with the secret: the S3 secret key, the Azure account's key, or Google's service account (JSON).";
+        "identity_file" Folder "-" "\"/etc/evenkeel/id_ed25519\"" "SFTP: the private key; else what `ssh` itself would use.";
+        "ssh_config" Folder "-" "\"/etc/evenkeel/ssh_config\"" "SFTP: a configuration file for `ssh`, instead of its own.";
     }
     "operator" {
         "listen" Address "\"127.0.0.1:8081\"" "\"127.0.0.1:8081\"" "Where the operator's pages listen; without a certificate loopback only (use an SSH tunnel).";

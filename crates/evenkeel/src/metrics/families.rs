@@ -68,6 +68,11 @@ families! {
     "evenkeel_messages_failed_total" Counter "Messages that could not be delivered.";
     "evenkeel_blind" Gauge "Subjects that cannot be seen: nothing is decided about them.";
     "evenkeel_certificate_expires_timestamp_seconds" Gauge "When the certificate of a listener of ours ends, Unix time; label listener.";
+    "evenkeel_copy_valid_until_timestamp_seconds" Gauge "Until when the published copy of the public page is valid, Unix time, by target; left out before the first.";
+    "evenkeel_copy_valid" Gauge "1 while readers at the target have a valid copy, 0 while they are told that how things are is unknown.";
+    "evenkeel_copies_delivered_total" Counter "Copies delivered, by target.";
+    "evenkeel_copies_failed_total" Counter "Tries to deliver a copy that failed, by target.";
+    "evenkeel_copy_delivery_seconds" Gauge "How long the last delivery took, by target.";
     "evenkeel_metrics_series_left_out" Gauge "Series left out of this answer because there were too many of one metric.";
     "process_cpu_seconds_total" Counter "CPU time Evenkeel itself has used, user and system.";
     "process_resident_memory_bytes" Gauge "Memory Evenkeel itself has in RAM.";

@@ -1,5 +1,6 @@
 //! How Evenkeel itself is.
 
+use evenkeel_core::Timestamp;
 use evenkeel_core::finding::FindingKind;
 use evenkeel_core::record::Phase;
 use procfs::process::{LimitValue, Process};
@@ -59,7 +60,30 @@ pub(super) fn write(source: &Source, published: &Published, text: &mut Text) {
             );
         }
     }
+    copies(published, text);
     process(text);
+}
+
+fn copies(published: &Published, text: &mut Text) {
+    let now = Timestamp::now();
+    for (id, standing) in published.copies.all() {
+        let of = [("target", id.as_str())];
+        if let Some(until) = standing.valid_until {
+            let until = until.as_duration().as_secs_f64();
+            text.put("evenkeel_copy_valid_until_timestamp_seconds", &of, until);
+        }
+        text.put("evenkeel_copy_valid", &of, truth(standing.is_valid(now)));
+        for (name, count) in [
+            ("evenkeel_copies_delivered_total", standing.delivered),
+            ("evenkeel_copies_failed_total", standing.failed),
+        ] {
+            text.put(name, &of, number(count));
+        }
+        if standing.delivered > 0 {
+            let took = number(standing.took_ms) / 1000.0;
+            text.put("evenkeel_copy_delivery_seconds", &of, took);
+        }
+    }
 }
 
 /// What the kernel says of this process; what it does not say is left out.

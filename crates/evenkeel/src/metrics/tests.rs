@@ -161,6 +161,8 @@ fn everything() -> Source {
     };
     published.checks.take(now, &forgotten);
     show_edge(&published, now);
+    let copy = published.copies.begin(&"cdn".into(), "s3://status".into());
+    copy.delivered(now, now, 3, Duration::from_millis(20));
     Source {
         published: watch::channel(Arc::new(published)).1,
         policy: Arc::new(policy),

@@ -20,6 +20,7 @@ use evenkeel_core::record::Record;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::publish::standing::Standings;
 use crate::recorder::Recording;
 
 use super::board::Board;
@@ -57,6 +58,8 @@ pub struct Published {
     pub dropped: u64,
     /// Whether what is seen is recorded for replay.
     pub recording: Recording,
+    /// How the copies of the public page stand.
+    pub copies: Arc<Standings>,
 }
 
 impl Published {
@@ -94,6 +97,7 @@ impl Published {
             trouble: None,
             dropped: 0,
             recording: Recording::default(),
+            copies: Arc::default(),
         }
     }
 }

@@ -322,6 +322,15 @@ fn any_seen() -> impl Strategy<Value = Seen> {
         ended.boxed(),
         any_levels().boxed(),
         any_edge_window().boxed(),
+        (any_text(), any_time(), proptest::option::of(any_text()))
+            .prop_map(|(target, valid_until, trouble)| {
+                Seen::CopyReport(CopyReport {
+                    target: target.into(),
+                    valid_until,
+                    trouble,
+                })
+            })
+            .boxed(),
         (any_text(), any_time(), any_time())
             .prop_map(|(pool, from, until)| {
                 let pool = pool.into();

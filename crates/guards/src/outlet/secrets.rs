@@ -48,6 +48,7 @@ pub(super) fn blot_out(seen: &mut Seen) {
             CheckOutcome::Failed { why, .. } | CheckOutcome::NotMade { why } => blot(why),
         },
         Seen::Ping(ping) => blot(&mut ping.body),
+        Seen::CopyReport(report) => report.trouble.iter_mut().for_each(blot),
         // Blotted out where they are read: their queries are compared with patterns.
         Seen::LockWaits(_) | Seen::RunBackends(_) | Seen::DatabaseLoad(_) => {}
         Seen::ScheduleDue(_)

@@ -102,6 +102,12 @@ pub(super) async fn page(desk: Desk) -> Markup {
                 }
             }
         }
+        @if !status.copies.is_empty() {
+            section {
+                h2 { "The public page elsewhere" }
+                (copies(&status, now))
+            }
+        }
         section {
             h2 { "What was done, or would have been" }
             @if actions.is_empty() {
@@ -113,6 +119,31 @@ pub(super) async fn page(desk: Desk) -> Markup {
         }
     };
     desk.page(&answer, body)
+}
+
+/// How the published copies stand, one a row.
+fn copies(status: &StatusReport, now: Timestamp) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Published to" } th { "Readers are told" } th { "Copy made" } th { "Trouble" } } }
+            tbody {
+                @for (target, standing) in &status.copies {
+                    @let of = if standing.is_valid(now) { Status::Operational } else { Status::Unknown };
+                    tr {
+                        td { (target) p.dim { (standing.place) } }
+                        td class=(shape::class(of)) { (shape::of(of)) " " (standing.said(now)) }
+                        td { @if let Some(at) = standing.made_at { (clock::ago(at, now)) } }
+                        td {
+                            @match &standing.trouble {
+                                Some((since, why)) => { "since " (clock::ago(*since, now)) ": " (why) }
+                                None => { "none" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn things(count: usize) -> String {

@@ -1,69 +1,28 @@
-//! A product on an SFTP server, through the system's `ssh`, so that keys, known hosts and
-//! proxies are where the operator keeps them already.
-
-use std::process::Stdio;
+//! A product on an SFTP server.
 
 use evenkeel_core::Timestamp;
 use openssh_sftp_client::error::SftpErrorKind;
-use openssh_sftp_client::{Error, Sftp, SftpOptions};
+use openssh_sftp_client::{Error, Sftp};
 use tokio::io::AsyncReadExt;
-use tokio::process::Command;
 
 use super::{Content, FileSeen, Found, Remote, Wanted};
+use crate::sftp::{Login, Session};
 
 pub(super) async fn look(remote: &Remote, wanted: Wanted) -> Result<Found, String> {
-    let mut command = Command::new("ssh");
-    // Nobody is there to type a password or to say yes to a host key.
-    command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]);
-    if let Some(config) = &remote.ssh_config {
-        command.arg("-F").arg(config);
-    }
-    if let Some(port) = remote.port {
-        command.args(["-p", &port.to_string()]);
-    }
-    if let Some(user) = &remote.user {
-        command.args(["-l", user]);
-    }
-    if let Some(key) = &remote.secret_file {
-        command.arg("-i").arg(key);
-    }
-    let mut ssh = command
-        .args(["-s", "--", &remote.host, "sftp"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("ssh cannot be started: {error}; install the OpenSSH client"))?;
-    let (Some(input), Some(output), Some(errors)) =
-        (ssh.stdin.take(), ssh.stdout.take(), ssh.stderr.take())
-    else {
-        return Err("ssh has no pipes".into());
-    };
-    let session = async {
-        let sftp = Sftp::new(input, output, SftpOptions::new()).await?;
-        let answer = match look_with(&sftp, &remote.path, wanted).await {
-            // The server answered: its words, and not what it greeted ssh with.
-            Err(error @ Error::SftpError(..)) => Err(error.to_string()),
-            found => found?,
-        };
-        sftp.close().await?;
-        Ok(answer)
-    };
-    match session.await {
-        Ok(answer) => answer,
-        Err::<_, Error>(error) => {
-            // What ssh itself says is nearer to the cause than a closed pipe.
-            let mut said = String::new();
-            let _ = ssh.start_kill();
-            let _ = errors.take(2000).read_to_string(&mut said).await;
-            let said = said.trim();
-            Err(if said.is_empty() {
-                error.to_string()
-            } else {
-                said.replace('\n', "; ")
-            })
+    let session = Session::open(&Login {
+        host: remote.host.clone(),
+        port: remote.port,
+        user: remote.user.clone(),
+        identity_file: remote.secret_file.clone(),
+        ssh_config: remote.ssh_config.clone(),
+    })
+    .await?;
+    match look_with(&session.sftp, &remote.path, wanted).await {
+        Ok(found) => {
+            session.close().await?;
+            found
         }
+        Err(error) => Err(session.failed(error).await),
     }
 }
 

@@ -1,0 +1,4 @@
+(()=>{const page=document.documentElement.dataset,made=+page.made,until=+page.until,lasts=until-made,slack=2000;let ask=made+lasts*(.6+Math.random()/5);
+const look=()=>{const now=Date.now();page.copy=now>=until?"ended":now<made-slack?"undated":"now";
+if(now>=ask&&!document.hidden){ask=now+Math.min(lasts/10,3e4);fetch(location.href,{cache:"no-cache"}).then(a=>a.ok?a.text():"").then(text=>{const next=/data-made="(\d+)"/.exec(text);if(next&&+next[1]>made)location.reload()}).catch(()=>{})}};
+look();setInterval(look,1000);for(const when of["pageshow","visibilitychange"])addEventListener(when,look)})()
