@@ -27,6 +27,21 @@ pub const SHAPES: &[(&str, &str, &[&str])] = &[
             "incidents [Incident]",
             "proposals [ActionState]",
             "runs [Run]",
+            "copies {Copy}",
+        ],
+    ),
+    (
+        "Copy",
+        "A copy of the public page, elsewhere. `trouble` is since when a newer one is not there, and why.",
+        &[
+            "place text",
+            "made_at ?time",
+            "valid_until ?time",
+            "trouble ?[any]",
+            "delivered number",
+            "failed number",
+            "took_ms number",
+            "files_written number",
         ],
     ),
     (
