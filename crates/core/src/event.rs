@@ -5,6 +5,7 @@
 //! version and the codec in `journal` keeps loading the old one (golden files prove it).
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 
 use jiff::Timestamp;
@@ -302,6 +303,35 @@ events! {
     MessageRequested(1) = "message_requested" {
         /// The message.
         message: Message,
+    }
+    /// A public word waits for a person's approval or veto.
+    WordProposed(1) = "word_proposed" {
+        /// The incident.
+        incident: IncidentId,
+        /// The status it announces.
+        status: IncidentStatus,
+        /// What it says of the components.
+        components: BTreeMap<ComponentId, Status>,
+        /// When it is told unless somebody vetoes; never by itself where it is only proposed.
+        tells_at: Option<Timestamp>,
+    }
+    /// A word that waited is not told: a person refused it, or there is nothing to tell.
+    WordWithdrawn(1) = "word_withdrawn" {
+        /// The incident.
+        incident: IncidentId,
+        /// Who refused it; none where nobody did.
+        by: Option<Observer>,
+        /// Why.
+        reason: String,
+    }
+    /// A promised next word did not come in time.
+    PromiseMissed(1) = "promise_missed" {
+        /// The incident.
+        incident: IncidentId,
+        /// Who promised it; none where it was promised without a person.
+        by: Option<Observer>,
+        /// By when.
+        promised_at: Timestamp,
     }
     /// Something was told, or could not be.
     MessageEnded(1) = "message_ended" {

@@ -102,6 +102,17 @@ finding_kinds! {
     CopyExpired = "copy_expired",
 }
 
+impl FindingKind {
+    /// Whether it says that requests have failed: such harm is told at once, however short.
+    /// A check's request is one, too.
+    pub fn is_of_failed_requests(self) -> bool {
+        matches!(
+            self,
+            Self::CheckDown | Self::RequestsFail | Self::PoolOverloaded
+        )
+    }
+}
+
 impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calling::Calls;
 use crate::finding::{FindingKey, Severity};
-use crate::ids::{ComponentId, IncidentId};
+use crate::ids::{ComponentId, IncidentId, Observer};
 use crate::status::Status;
 use crate::subject::Subject;
 
@@ -59,6 +59,10 @@ pub struct Incident {
     pub quiet_since: Option<Timestamp>,
     /// How often it was reopened.
     pub reopened_count: u32,
+    /// Since when customers were hurt, the last time it was opened or reopened; `None`
+    /// while they were not.
+    #[serde(default)]
+    pub harm_since: Option<Timestamp>,
     /// Components it has hurt, with the worst status of each.
     pub harmed: BTreeMap<ComponentId, Status>,
     /// What it is about: the links of all its findings.
@@ -71,6 +75,15 @@ pub struct Incident {
     pub paged: BTreeSet<FindingKey>,
     /// The last public word: when, and what it said of the status and the components.
     pub last_word: Option<LastWord>,
+    /// What a person told, while it stands instead of what is seen.
+    #[serde(default)]
+    pub said: Option<Said>,
+    /// What a person promised, until they keep it, it is late, or it is over.
+    #[serde(default)]
+    pub promise: Option<Promise>,
+    /// A word that waits for a person's.
+    #[serde(default)]
+    pub pending: Option<PendingWord>,
     /// Who looks after it.
     pub acknowledged_by: Option<String>,
     /// Who has been told what of it.
@@ -91,9 +104,57 @@ pub struct LastWord {
     pub next_update_at: Option<Timestamp>,
 }
 
+/// What a person told of where an incident stands.
+///
+/// It holds until the evidence says worse than it did then, or says by itself that it is
+/// better. What a person called worse than it looked holds until a person says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The status they told.
+    pub status: IncidentStatus,
+    /// They said better than what was seen, with a reason.
+    pub improves: bool,
+    /// They said worse than what was seen.
+    pub worsens: bool,
+    /// How the components were seen then.
+    pub components: BTreeMap<ComponentId, Status>,
+}
+
+/// A next word that a person promised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    /// Who.
+    pub by: Observer,
+    /// By when.
+    pub until: Timestamp,
+}
+
+/// A public word that was decided and waits for a person's approval or veto.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingWord {
+    /// The status it announces.
+    pub status: IncidentStatus,
+    /// What it says of the components.
+    pub components: BTreeMap<ComponentId, Status>,
+    /// Since when it waits.
+    pub since: Timestamp,
+    /// When it is told unless somebody vetoes; never by itself where it is only proposed.
+    pub tells_at: Option<Timestamp>,
+    /// Who refused it.
+    pub refused_by: Option<Observer>,
+}
+
 impl Incident {
     /// Whether customers are, or were, hurt: it is shown to them.
     pub fn is_public(&self) -> bool {
         !self.harmed.is_empty()
+    }
+
+    /// Whether customers have been told of it, and not yet that it is over. What was too
+    /// short to tell is a line in the history and never this.
+    pub fn is_announced(&self) -> bool {
+        self.last_word
+            .as_ref()
+            .is_some_and(|word| word.status != IncidentStatus::Resolved)
     }
 }

@@ -40,6 +40,7 @@ pub mod respond;
 pub mod status;
 pub mod step;
 pub mod subject;
+pub mod telling;
 pub mod time;
 
 pub use jiff::Timestamp;

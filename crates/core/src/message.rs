@@ -3,6 +3,7 @@
 //! The core says what is to be told and the facts of it; the words are rendered at the
 //! edge of the program, in the reader's language.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::Fact;
 use crate::finding::{FindingKey, Severity};
-use crate::ids::{ComponentId, IncidentId, MessageId, PersonId};
+use crate::ids::{ComponentId, IncidentId, MessageId, Observer, PersonId};
 use crate::incident::IncidentStatus;
 use crate::status::Status;
+use crate::telling::PersonWord;
 
 /// Who is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,6 +72,12 @@ pub enum Body {
         since: Timestamp,
         /// When the next word comes; none in the last.
         next_update_at: Option<Timestamp>,
+        /// What a person said, where one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<Box<PersonWord>>,
+        /// Who approved it, where it was proposed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approved_by: Option<Observer>,
     },
 }
 

@@ -19,6 +19,7 @@ use crate::ids::{
     ReadinessId, RunId, TargetId,
 };
 use crate::subject::{Backend, Subject};
+use crate::telling::{Correct, Tell};
 
 /// Something was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -469,6 +470,22 @@ pub enum Order {
     Acknowledge {
         /// The incident.
         incident: crate::ids::IncidentId,
+    },
+    /// Tell customers of an incident.
+    Tell(Tell),
+    /// Correct what customers were told.
+    Correct(Correct),
+    /// Tell what is proposed to be told of an incident.
+    ApproveWord {
+        /// The incident.
+        incident: crate::ids::IncidentId,
+    },
+    /// Do not tell it.
+    RefuseWord {
+        /// The incident.
+        incident: crate::ids::IncidentId,
+        /// Why.
+        reason: String,
     },
     /// Start a job now.
     StartJob {

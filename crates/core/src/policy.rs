@@ -4,6 +4,7 @@
 //! does not fit together. Defaults are safe: watch first.
 
 mod pools;
+mod telling;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -22,6 +23,7 @@ use crate::ids::{
 use crate::status::Status;
 
 pub use pools::{LeakPolicy, PoolPolicy, RoutePolicy, VolumePolicy};
+pub use telling::{FIRST_WORD_WITHIN, TELL_AFTER_MAX, TellMode, TellingPolicy};
 
 /// Everything the core needs to know of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -36,6 +38,9 @@ pub struct Policy {
     pub authority: Authority,
     /// When incidents close and reopen.
     pub incidents: IncidentPolicy,
+    /// When customers are told.
+    #[serde(default)]
+    pub telling: TellingPolicy,
     /// What is asked from outside, the way customers would.
     pub checks: BTreeMap<CheckId, CheckPolicy>,
     /// Checks of targets that are not ours: when all of them fail, the fault is on our side,

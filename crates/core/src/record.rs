@@ -9,6 +9,7 @@ mod edge;
 mod fold;
 mod heartbeats;
 mod history;
+mod telling;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -372,6 +373,17 @@ impl Record {
     /// A run that has not ended.
     pub fn open_run(&self, run: &RunId) -> Option<&RunState> {
         self.runs.get(run).filter(|state| state.ended.is_none())
+    }
+
+    /// How the whole is, as customers are told: never better than what the worst
+    /// unresolved incident has done, also while it is only watched.
+    pub fn overall_status(&self) -> Status {
+        let told = self.incidents.values().filter(|i| i.is_announced());
+        let harmed = told.flat_map(|incident| incident.harmed.values().copied());
+        harmed
+            .max()
+            .unwrap_or(Status::Operational)
+            .max(self.worst_status())
     }
 
     /// The worst status of all components; unknown where there are none.

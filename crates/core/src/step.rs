@@ -15,6 +15,7 @@ mod calling;
 pub(crate) mod heartbeats;
 mod incidents;
 mod messages;
+mod telling;
 mod watch;
 
 use alloc::collections::BTreeSet;

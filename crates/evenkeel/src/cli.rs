@@ -18,6 +18,7 @@ mod print;
 mod replay;
 mod run;
 mod source;
+mod telling;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -187,18 +188,22 @@ enum Command {
         /// The job.
         job: String,
     },
-    /// Let a proposed action be done, or lift a stop.
+    /// Tell customers of an incident, in your words and with what you know.
+    Tell(telling::TellArguments),
+    /// Correct what customers were told. What was told stays, with the correction beside it.
+    Correct(telling::CorrectArguments),
+    /// Let a proposed action be done, let customers be told, or lift a stop.
     Approve {
-        /// The action: A-7.
+        /// The action: A-7; or the incident whose word waits: I-3.
         #[arg(required_unless_present = "lift")]
         action: Option<String>,
         /// Let a kind of action be tried again: --lift end_backend database:main.
         #[arg(long, num_args = 2, value_names = ["KIND", "SCOPE"], conflicts_with = "action")]
         lift: Option<Vec<String>>,
     },
-    /// Turn a proposed action down.
+    /// Turn a proposed action down, or veto what customers would be told.
     Refuse {
-        /// The action: A-7.
+        /// The action: A-7; or the incident whose word waits: I-3.
         action: String,
         #[command(flatten)]
         reason: Reason,
@@ -342,6 +347,8 @@ fn dispatch(arguments: Arguments) -> Outcome {
             resume,
         } => heartbeats::heartbeats(&source()?, heartbeat.as_deref(), pause, resume, json),
         Command::Start { job } => orders::start(&source()?, &job, json),
+        Command::Tell(arguments) => telling::tell(&source()?, arguments, json),
+        Command::Correct(arguments) => telling::correct(&source()?, arguments, json),
         Command::Approve { action, lift } => {
             orders::approve(&source()?, action.as_deref(), lift.as_deref(), json)
         }

@@ -313,6 +313,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let operator = program::operator(&mut root, report, page.listen);
     let pager = program::pager(&mut root, report);
     let incidents = program::incidents(&mut root, report);
+    let telling = program::telling(&mut root, report);
     let keep_for = program::retention(&mut root, report);
     let recorder = recorder::read(&mut root, report);
     let log = program::log(&mut root, report);
@@ -326,6 +327,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
 
     let mut policy = Policy {
         incidents,
+        telling,
         ..Policy::default()
     };
     let person_sections = root.many(report, "person", "[person]");

@@ -21,4 +21,5 @@ pub mod report;
 pub mod rights;
 pub mod serve;
 pub mod survey;
+mod telling;
 pub mod web;

@@ -62,10 +62,12 @@ pub struct CheckSpec {
     pub interval: Duration,
     /// The longest it may take, all in all.
     pub timeout: Duration,
-    /// From a failure to the next look, until `failures` in a row are seen.
+    /// From a failure, or a slow answer, to the next look, until `failures` in a row are seen.
     pub retry_interval: Duration,
     /// Failures in a row that count.
     pub failures: u32,
+    /// Passing, but taking longer, is slow, and looked at again as soon as a failure.
+    pub slow_after: Option<Duration>,
     /// Whether it is asked at once whenever another fails.
     pub reference: bool,
     /// What it does.
@@ -82,6 +84,7 @@ impl CheckSpec {
             timeout: Duration::from_secs(10),
             retry_interval: Duration::from_secs(5),
             failures: 2,
+            slow_after: None,
             reference: false,
             probe,
         }

@@ -17,11 +17,13 @@ use evenkeel_core::finding::{Finding, FindingKey, FindingKind, Severity};
 use evenkeel_core::heartbeat::{Expectation, HeartbeatSpec, MailWords, Ping, PingSource, Signal};
 use evenkeel_core::ids::{ActionId, HeartbeatId, IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::language::Language;
 use evenkeel_core::message::{Body, Message};
 use evenkeel_core::observation::{Act, Exit, Order, Origin, Resource};
 use evenkeel_core::record::Record;
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::{Backend, Subject};
+use evenkeel_core::telling::{Affected, DataAffected, FreeText, PersonWord, Tell, ToldFacts};
 use evenkeel_journal::{Entry, Hash, Revision, codec};
 use serde_json::{Value, json};
 
@@ -263,8 +265,26 @@ fn samples() -> Vec<What> {
                     components: BTreeMap::from([("login".into(), Status::MajorOutage)]),
                     since: at(0),
                     next_update_at: Some(at(1200)),
+                    person: None,
+                    approved_by: None,
                 },
             },
+        },
+        What::WordProposed {
+            incident,
+            status: IncidentStatus::Monitoring,
+            components: BTreeMap::from([("login".into(), Status::Operational)]),
+            tells_at: Some(at(20)),
+        },
+        What::WordWithdrawn {
+            incident,
+            by: Some("operator:ana".into()),
+            reason: "the check is wrong".into(),
+        },
+        What::PromiseMissed {
+            incident,
+            by: Some("operator:ana".into()),
+            promised_at: at(1200),
         },
         What::MessageEnded {
             message: MessageId(7),
@@ -443,6 +463,70 @@ fn a_record_of_everything_survives_its_snapshot() {
     }
     let snapshot = codec::snapshot(&record).unwrap();
     assert_eq!(codec::record_in(&snapshot), Some(record));
+}
+
+/// What a person adds to a public word came later; without it the shape is the old one.
+#[test]
+fn what_a_person_tells_keeps_its_shape() {
+    let order = Order::Tell(Tell {
+        incident: IncidentId(3),
+        status: IncidentStatus::Monitoring,
+        text: Some(FreeText {
+            language: Language::Dutch,
+            text: "Inloggen werkt weer.".into(),
+        }),
+        facts: ToldFacts {
+            affected: Some(Affected::Group("Payroll Plus".into())),
+            data: Some(DataAffected::BeingChecked),
+            works: ["quotes".into()].into(),
+        },
+        next_update_at: Some(at(1800)),
+        reason: Some("the check is wrong".into()),
+    });
+    let facts = json!({
+        "affected": { "group": "Payroll Plus" },
+        "data": "being_checked",
+        "works": ["quotes"],
+    });
+    let text = json!({ "language": "nl", "text": "Inloggen werkt weer." });
+    let written = json!({
+        "order": "tell",
+        "incident": "I-3",
+        "status": "monitoring",
+        "text": text,
+        "facts": facts,
+        "next_update_at": at(1800).to_string(),
+        "reason": "the check is wrong",
+    });
+    assert_eq!(serde_json::to_value(&order).unwrap(), written);
+    assert_eq!(serde_json::from_value::<Order>(written).unwrap(), order);
+    let short = json!({ "order": "tell", "incident": "I-3", "status": "resolved" });
+    assert!(matches!(
+        serde_json::from_value::<Order>(short).unwrap(),
+        Order::Tell(Tell { text: None, .. })
+    ));
+
+    let Order::Tell(tell) = order else {
+        unreachable!("it was made above")
+    };
+    let word = PersonWord {
+        by: "operator:ana".into(),
+        text: tell.text,
+        facts: tell.facts,
+        promised: true,
+        reason: tell.reason,
+        corrects: Some(MessageId(7)),
+    };
+    let written = json!({
+        "by": "operator:ana",
+        "text": text,
+        "facts": facts,
+        "promised": true,
+        "reason": "the check is wrong",
+        "corrects": "M-7",
+    });
+    assert_eq!(serde_json::to_value(&word).unwrap(), written);
+    assert_eq!(serde_json::from_value::<PersonWord>(written).unwrap(), word);
 }
 
 /// A kind of action or subject that came later has its shape in a test of its own: the

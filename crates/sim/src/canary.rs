@@ -50,6 +50,14 @@ pub enum Canary {
     ForgetPlan,
     /// What people drained is forgotten once something else changes.
     ForgetDrains,
+    /// Customers are told after five minutes.
+    TellLate,
+    /// A reason is made up where a person gave none.
+    NoReasonNeeded,
+    /// What people promised customers is forgotten.
+    ForgetPromises,
+    /// What customers were told last is forgotten.
+    TellTwice,
 }
 
 impl Canary {
@@ -106,6 +114,14 @@ impl Canary {
         ("take-any-plan", Self::TakeAnyPlan, "plan-only-rises"),
         ("forget-plan", Self::ForgetPlan, "plan-survives"),
         ("forget-drains", Self::ForgetDrains, "plan-as-ordered"),
+        ("tell-late", Self::TellLate, "first-word-in-time"),
+        (
+            "no-reason-needed",
+            Self::NoReasonNeeded,
+            "better-needs-a-reason",
+        ),
+        ("forget-promises", Self::ForgetPromises, "promises-are-kept"),
+        ("tell-twice", Self::TellTwice, "told-once"),
     ];
 
     /// The canary of a name.

@@ -27,6 +27,7 @@ mod recycle;
 mod service;
 mod sight;
 mod sim;
+mod telling;
 mod trace;
 mod world;
 

@@ -98,6 +98,14 @@ impl Marks {
             "banner shown",
             "banner hidden",
             "tenant capped",
+            "told by a person",
+            "corrected",
+            "better with a reason",
+            "promise late",
+            "word proposed",
+            "word approved",
+            "word refused",
+            "word withdrawn",
         ];
         all.extend(others.map(str::to_owned));
         all

@@ -19,6 +19,7 @@ use evenkeel_core::time;
 use self::pools::PoolOracle;
 use crate::policy::{BACKOFF, SORTS, role_may_be_ended};
 use crate::sim::Sim;
+use crate::telling::TellingOracle;
 use crate::world::{Life, Sess};
 use crate::{MINUTE, SECOND};
 
@@ -139,6 +140,22 @@ pub const INVARIANTS: &[(&str, &str)] = &[
         "plan-survives",
         "The plan after a restart is the one that was in force before.",
     ),
+    (
+        "first-word-in-time",
+        "Customers hear of harm within a minute after it is found, unless it is over by then; where a person is asked before, once they have spoken.",
+    ),
+    (
+        "better-needs-a-reason",
+        "Customers are told that it is better only when nothing seen speaks against it, or a person has given a reason.",
+    ),
+    (
+        "promises-are-kept",
+        "A next word that a person promised comes in time, or somebody is called.",
+    ),
+    (
+        "told-once",
+        "Every word is told once, says something new or keeps a promise, and stays as it was told.",
+    ),
     ("journal", "The journal takes and gives what it promised."),
 ];
 
@@ -155,6 +172,7 @@ pub(crate) struct Oracle {
     paged: BTreeMap<(IncidentId, FindingKey), MessageId>,
     run_ended: BTreeMap<RunId, Timestamp>,
     pub(crate) pools: PoolOracle,
+    pub(crate) telling: TellingOracle,
     /// What people had ordered of the edge after the newest append.
     edge_before: evenkeel_core::edge::EdgePlan,
 }

@@ -111,6 +111,7 @@ impl Sim {
                     pool.drain.clear();
                 }
             }
+            self.forget_what_was_told();
             let events = step(&mut self.pump.state, &self.core_policy, &inputs, now);
             self.pump.waiting = events;
             self.pump.decided_at = self.now;
@@ -187,7 +188,12 @@ impl Sim {
         let tampers = matches!(
             self.canary,
             Some(
-                Canary::IgnoreHold | Canary::IgnoreStop | Canary::ForgetDrains | Canary::ForgetPlan
+                Canary::IgnoreHold
+                    | Canary::IgnoreStop
+                    | Canary::ForgetDrains
+                    | Canary::ForgetPlan
+                    | Canary::ForgetPromises
+                    | Canary::TellTwice
             )
         );
         // Comparing costs what there is, not what changed: every so often, and always
@@ -208,6 +214,7 @@ impl Sim {
         self.judge_service_events(&events);
         self.judge_beat_events(&events);
         self.judge_pool_events(&events);
+        self.judge_told(&events);
         if self.faults && self.rng.u32(..1500) == 0 {
             self.marks.hit("crash after append");
             self.crash();
@@ -350,6 +357,7 @@ impl Sim {
                     self.pump.state.record.edge = Default::default();
                 }
                 self.oracle_on_fold();
+                self.judge_words_kept();
             }
             Err(error) => {
                 self.violate("journal", &format!("it could not be folded: {error}"));

@@ -115,6 +115,7 @@ impl Sim {
         }
         self.tell_readiness();
         self.judge_service();
+        self.judge_times();
         let next = self.service.next.values().min().copied();
         let next = next.unwrap_or(now + INTERVAL).max(now + SECOND);
         self.plan(next, Happening::Probe);

@@ -12,7 +12,7 @@ use evenkeel_core::ids::{ActionId, DatabaseId, JobId, MessageId, RunId};
 use evenkeel_core::observation::{
     ActionOutcome, Exit, Observation, Order, Origin, Seen, SessionState,
 };
-use evenkeel_core::policy::Policy;
+use evenkeel_core::policy::{Policy, TellMode};
 
 use crate::beats::Client;
 use crate::canary::Canary;
@@ -86,6 +86,7 @@ pub(crate) enum Happening {
     PidUsedAgain(DatabaseId, i32, Timestamp),
     PreparedGone(DatabaseId),
     Operator,
+    Teller,
     Mishap,
     Look,
     Deliver(Box<Observation>),
@@ -177,7 +178,12 @@ pub fn run(options: &Options) -> Report {
 
 impl Sim {
     fn new(options: &Options) -> Self {
-        let policy = policy();
+        let mut policy = policy();
+        policy.telling.mode = match options.seed % 5 {
+            3 => TellMode::Veto,
+            4 => TellMode::Propose,
+            _ => TellMode::Automatic,
+        };
         let mut core_policy = policy.clone();
         for (key, grant) in &mut core_policy.authority.grants {
             match options.canary {
@@ -232,6 +238,7 @@ impl Sim {
         sim.plan(0, Happening::Look);
         sim.plan(2 * MINUTE, Happening::Episode);
         sim.plan(10 * MINUTE, Happening::Operator);
+        sim.plan(12 * MINUTE, Happening::Teller);
         sim.plan(30 * MINUTE, Happening::Mishap);
         sim.plan(SECOND, Happening::Probe);
         sim.plan(2 * SECOND, Happening::Beat);
@@ -319,6 +326,7 @@ impl Sim {
                 self.world.release(&database, 0);
             }
             Happening::Operator => self.operator(),
+            Happening::Teller => self.teller(),
             Happening::Mishap => self.mishap(),
             Happening::Look => self.look(),
             Happening::Deliver(observation) => self.deliver(*observation),
@@ -433,6 +441,7 @@ impl Sim {
     }
 
     fn let_everything_go(&mut self) {
+        self.tell_what_is_over();
         let record = &self.pump.state.record;
         let mut orders: Vec<Order> = Vec::new();
         if record.held.is_some() {
@@ -546,6 +555,9 @@ fn tell_otherwise(policy: &mut Policy, canary: Option<Canary>) {
             if let Some(pool) = policy.pools.get_mut(&"solo".into()) {
                 pool.instances.insert("solo-2".into());
             }
+        }
+        Some(Canary::TellLate) => {
+            policy.telling.tell_after = std::time::Duration::from_secs(300);
         }
         Some(Canary::RestartTheUnnamed) => {
             if let Some(pool) = policy.pools.get_mut(&"wide".into()) {

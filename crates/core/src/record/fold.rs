@@ -12,7 +12,7 @@ use crate::action::{Action, Outcome, Task};
 use crate::event::{Event, What};
 use crate::finding::{Finding, FindingKey, FindingKind, Severity};
 use crate::ids::{ActionId, IncidentId, JobId, MessageId, RunId};
-use crate::incident::{Incident, IncidentStatus, LastWord};
+use crate::incident::{Incident, IncidentStatus};
 use crate::message::{Body, Message};
 use crate::observation::{Exit, Origin};
 use crate::status::Status;
@@ -84,7 +84,7 @@ impl Record {
                 self.open_finding(finding, at);
                 self.turn_heartbeat(&finding.key, at);
             }
-            What::FindingUpdated { finding } => self.update_finding(finding),
+            What::FindingUpdated { finding } => self.update_finding(finding, at),
             What::FindingCleared { key, .. } => {
                 self.clear_finding(key, at);
                 self.turn_heartbeat(key, at);
@@ -98,7 +98,7 @@ impl Record {
                 self.last.incident = self.last.incident.max(incident.0);
                 self.incidents
                     .insert(*incident, new_incident(*incident, title, *severity, at));
-                self.join(*incident, finding);
+                self.join(*incident, finding, at);
                 self.forget_incidents();
             }
             What::IncidentUpdated {
@@ -112,7 +112,7 @@ impl Record {
                     state.severity = *severity;
                 }
                 if let Some(finding) = finding {
-                    self.join(*incident, finding);
+                    self.join(*incident, finding, at);
                 }
             }
             What::IncidentStatusChanged {
@@ -125,6 +125,7 @@ impl Record {
                     if *from == IncidentStatus::Resolved {
                         state.reopened_count += 1;
                     }
+                    state.evidence_turned(*to);
                 }
             }
             What::IncidentAcknowledged { incident, by } => {
@@ -235,6 +236,9 @@ impl Record {
             }
             What::ActionsReleased { .. } => self.held = None,
             What::MessageRequested { message } => self.request_message(message),
+            What::WordProposed { .. } | What::WordWithdrawn { .. } | What::PromiseMissed { .. } => {
+                self.fold_word(&event.what, at)
+            }
             What::MessageEnded { message, outcome } => {
                 if let Some(state) = self.messages.get_mut(message) {
                     state.outcome = Some(outcome.clone());
@@ -420,13 +424,13 @@ impl Record {
         );
     }
 
-    fn update_finding(&mut self, finding: &Finding) {
+    fn update_finding(&mut self, finding: &Finding, at: Timestamp) {
         let Some(open) = self.findings.get_mut(&finding.key) else {
             return;
         };
         open.finding = finding.clone();
         if let Some(incident) = open.incident {
-            self.join(incident, &finding.key);
+            self.join(incident, &finding.key, at);
         }
     }
 
@@ -450,7 +454,7 @@ impl Record {
         }
     }
 
-    fn join(&mut self, incident: IncidentId, key: &FindingKey) {
+    fn join(&mut self, incident: IncidentId, key: &FindingKey, at: Timestamp) {
         let (Some(open), Some(state)) = (
             self.findings.get_mut(key),
             self.incidents.get_mut(&incident),
@@ -463,7 +467,12 @@ impl Record {
         state.cleared_findings.remove(key);
         state.links.insert(key.subject.clone());
         state.links.extend(open.finding.links.iter().cloned());
+        // One that returns begins anew: how long it hurt before says nothing of now.
+        if state.status == IncidentStatus::Resolved {
+            state.harm_since = None;
+        }
         for (component, status) in open.finding.harms.iter().filter(|(_, s)| s.is_harm()) {
+            state.harm_since.get_or_insert(at);
             let worst = state
                 .harmed
                 .entry(component.clone())
@@ -620,19 +629,7 @@ impl Record {
                     calls.tell(person, finding.as_ref(), *severity, message.at);
                 }
             }
-            Body::Public {
-                status,
-                components,
-                next_update_at,
-                ..
-            } => {
-                incident.last_word = Some(LastWord {
-                    at: message.at,
-                    status: *status,
-                    components: components.clone(),
-                    next_update_at: *next_update_at,
-                });
-            }
+            Body::Public { .. } => self.tell_publicly(message),
         }
     }
 
@@ -701,12 +698,16 @@ fn new_incident(id: IncidentId, title: &str, severity: Severity, at: Timestamp) 
         resolved_at: None,
         quiet_since: None,
         reopened_count: 0,
+        harm_since: None,
         harmed: BTreeMap::new(),
         links: BTreeSet::new(),
         open_findings: BTreeSet::new(),
         cleared_findings: BTreeSet::new(),
         paged: BTreeSet::new(),
         last_word: None,
+        said: None,
+        promise: None,
+        pending: None,
         acknowledged_by: None,
         calls: Default::default(),
     }

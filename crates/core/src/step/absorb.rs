@@ -431,6 +431,10 @@ impl Work<'_> {
                     });
                 }
             }
+            Order::Tell(tell) => self.tell_as_ordered(by, tell),
+            Order::Correct(correct) => self.correct_as_ordered(by, correct),
+            Order::ApproveWord { incident } => self.approve_word(*incident, by),
+            Order::RefuseWord { incident, reason } => self.refuse_word(*incident, by, reason),
             Order::StartJob { job } => {
                 let open = self
                     .state

@@ -13,6 +13,7 @@ use core::time::Duration;
 use jiff::Timestamp;
 
 use super::Work;
+use super::telling::next_word_at;
 use crate::event::What;
 use crate::finding::{Finding, FindingKey, FindingKind, Severity};
 use crate::ids::{ComponentId, IncidentId};
@@ -23,25 +24,25 @@ use crate::status::Status;
 use crate::subject::Subject;
 use crate::time;
 
-/// When an incident is to be resolved or a promised word falls due.
+/// When an incident is to be resolved, or something falls due to be told.
 pub(super) fn next_change(record: &Record, policy: &Policy) -> Option<Timestamp> {
-    let unresolved = record
+    let open = record
         .incidents
         .values()
-        .filter(|incident| incident.status != IncidentStatus::Resolved);
-    unresolved
-        .flat_map(|incident| {
-            let settled = incident
-                .quiet_since
-                .map(|at| time::after(at, policy.incidents.settle));
-            let promised = incident
-                .last_word
-                .as_ref()
-                .and_then(|word| word.next_update_at);
-            [settled, promised]
-        })
-        .flatten()
-        .min()
+        .filter(|incident| incident.status != IncidentStatus::Resolved || incident.is_announced());
+    open.flat_map(|incident| {
+        let settles = incident.status != IncidentStatus::Resolved && !is_held_open(incident);
+        let quiet = incident.quiet_since.filter(|_| settles);
+        let settled = quiet.map(|at| time::after(at, policy.incidents.settle));
+        [settled, next_word_at(record, policy, incident)]
+    })
+    .flatten()
+    .min()
+}
+
+/// Whether a person said that it goes on although nothing of it is seen.
+fn is_held_open(incident: &Incident) -> bool {
+    incident.said.as_ref().is_some_and(|said| said.worsens)
 }
 
 impl Work<'_> {
@@ -158,7 +159,7 @@ impl Work<'_> {
             .quiet_since
             .is_some_and(|since| time::since(since, self.now) >= settle);
         let watched = incident.open_findings.is_empty() || (incident.is_public() && !hurts);
-        if quiet_long_enough {
+        if quiet_long_enough && !is_held_open(incident) {
             (IncidentStatus::Resolved, "nothing of it has come back")
         } else if watched {
             (IncidentStatus::Monitoring, "nobody is hurt any more")

@@ -1,10 +1,8 @@
 //! What is to be told, to whom.
 //!
-//! Customers hear of an incident when it hurts them, when its status or the components'
-//! changes, when the promised next word falls due, and when it is over. The operator is
-//! paged once for each critical finding of an incident, and for each proposal.
+//! The operator is paged once for each critical finding of an incident, and for each
+//! proposal. What customers are told is decided in `telling.rs`.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -19,7 +17,6 @@ use crate::incident::IncidentStatus;
 use crate::message::{Body, Message};
 use crate::record::{OpenFinding, Phase};
 use crate::respond::recycle_instance;
-use crate::time;
 
 impl Work<'_> {
     pub(super) fn tell(&mut self) {
@@ -29,11 +26,7 @@ impl Work<'_> {
             .incidents
             .values()
             .filter(|incident| {
-                incident.status != IncidentStatus::Resolved
-                    || incident
-                        .last_word
-                        .as_ref()
-                        .is_some_and(|word| word.status != incident.status)
+                incident.status != IncidentStatus::Resolved || incident.is_announced()
             })
             .map(|incident| incident.id)
             .collect();
@@ -41,52 +34,6 @@ impl Work<'_> {
             self.tell_operator(id);
             self.tell_customers(id);
         }
-    }
-
-    fn tell_customers(&mut self, id: IncidentId) {
-        let Some(incident) = self
-            .state
-            .record
-            .incidents
-            .get(&id)
-            .filter(|i| i.is_public())
-        else {
-            return;
-        };
-        let components: BTreeMap<_, _> = incident
-            .harmed
-            .keys()
-            .map(|component| {
-                let state = self.state.record.components.get(component);
-                (
-                    component.clone(),
-                    state.map(|state| state.status).unwrap_or_default(),
-                )
-            })
-            .collect();
-        let due = match &incident.last_word {
-            None => true,
-            Some(word) => {
-                word.status != incident.status
-                    || word.components != components
-                    || word.next_update_at.is_some_and(|at| at <= self.now)
-            }
-        };
-        if !due {
-            return;
-        }
-        let (status, since) = (incident.status, incident.opened_at);
-        let next_update_at = (status != IncidentStatus::Resolved)
-            .then(|| time::after(self.now, self.policy.incidents.next_update_after));
-        self.request(
-            Some(id),
-            Body::Public {
-                status,
-                components,
-                since,
-                next_update_at,
-            },
-        );
     }
 
     fn tell_operator(&mut self, id: IncidentId) {

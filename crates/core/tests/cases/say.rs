@@ -149,6 +149,16 @@ pub(crate) fn say(what: &What) -> String {
             rehearsal,
             ..
         } => format!("readiness held: {readiness}{}", rehearsed(*rehearsal)),
+        What::WordProposed {
+            incident, status, ..
+        } => {
+            format!("word proposed: {incident} {}", status.as_str())
+        }
+        What::WordWithdrawn {
+            incident, reason, ..
+        } => {
+            format!("word withdrawn: {incident}: {reason}")
+        }
         other => crate::heartbeats::say(other).unwrap_or_else(|| other.kind().to_owned()),
     }
 }

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use evenkeel_core::event::What;
 use evenkeel_core::ids::{EvidenceId, IncidentId};
 use evenkeel_core::incident::Incident;
+use evenkeel_core::message::Audience;
 use evenkeel_core::observation::{LockRoot, Session};
 use evenkeel_guards::evidence::{EvidenceStore, Kept};
 
@@ -181,6 +183,21 @@ pub(super) fn incidents(source: &Source, id: Option<&str>, json: bool) -> Outcom
         if let Some(kept) = &state.evidence {
             say(&format!("  evidence: evenkeel evidence {}\n", kept.id));
         }
+    }
+    let public = report.messages.iter().map(|state| &state.message);
+    for message in public.filter(|message| message.audience() == Audience::Public) {
+        let at = ago(message.at);
+        let what = What::MessageRequested {
+            message: message.clone(),
+        };
+        say(&format!("\n{} ({at})\n", account::sentence(&what)));
+    }
+    if let Some(pending) = &incident.pending {
+        let id = incident.id;
+        say(&format!(
+            "\nTo be told to customers: {}. Tell them now with `evenkeel approve {id}`, or veto with `evenkeel refuse {id} --reason WHY`.\n",
+            pending.status.as_str()
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -55,12 +55,21 @@ pub(super) fn approve(
         let done = format!("{kind} may be tried again on {scope}");
         return give(source, Order::LiftStop { kind, scope }, &done, json);
     }
-    let action: ActionId = parse(action.unwrap_or_default())?;
+    let action = action.unwrap_or_default();
+    if let Ok(incident) = action.parse::<IncidentId>() {
+        let done = format!("Customers are told of {incident}");
+        return give(source, Order::ApproveWord { incident }, &done, json);
+    }
+    let action: ActionId = parse(action)?;
     let done = format!("{action} is approved");
     give(source, Order::Approve { action }, &done, json)
 }
 
 pub(super) fn refuse(source: &Source, action: &str, reason: String, json: bool) -> Outcome {
+    if let Ok(incident) = action.parse::<IncidentId>() {
+        let done = format!("What was to be told of {incident} is not told");
+        return give(source, Order::RefuseWord { incident, reason }, &done, json);
+    }
     let action: ActionId = parse(action)?;
     let done = format!("{action} is turned down");
     give(source, Order::Refuse { action, reason }, &done, json)

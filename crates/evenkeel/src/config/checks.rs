@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_core::ids::CheckId;
-use evenkeel_core::policy::{CheckPolicy, Policy};
+use evenkeel_core::policy::{CheckPolicy, FIRST_WORD_WITHIN, Policy, TellMode};
 use evenkeel_core::status::Status;
 use evenkeel_guards::checks::{
     Address, CheckSpec, Dns, Journey, Place, Postgres, Probe, Record, Smtp, SmtpTls, Step, Tcp,
@@ -143,6 +143,7 @@ fn check(
     let timeout = section.duration_of(report, "timeout", INTERVAL_MIN);
     let retry_interval = section.duration_of(report, "retry_interval", INTERVAL_MIN);
     let failures = section.number(report, "failures", 1..=100);
+    let failures_at = failures.as_ref().map(|at| at.at.clone());
     let slow_after = section.duration(report, "slow_after");
     let kind = kind?;
     let is_journey = kind == "journey";
@@ -171,7 +172,8 @@ fn check(
         }),
         failures: failures
             .and_then(|at| u32::try_from(at.value).ok())
-            .unwrap_or(2),
+            .unwrap_or(2)
+            .max(1),
         interval: interval
             .as_ref()
             .map_or(Duration::from_secs(30), |at| at.value),
@@ -206,12 +208,36 @@ fn check(
             "a reference is somebody else's, and hurts no component of yours; leave `components` out",
         );
     }
+    let retry_interval = retry_interval.map_or(Duration::from_secs(5), |at| at.value);
+    let sure_after =
+        (retry_interval.min(of_core.interval) + of_core.timeout) * (of_core.failures - 1);
+    // A slow one is waited for besides.
+    let mut waits = match of_core.slow_after {
+        Some(_) => policy.telling.tell_after,
+        None => Duration::ZERO,
+    };
+    if policy.telling.mode == TellMode::Veto {
+        waits += policy.telling.veto_within;
+    }
+    if !of_core.components.is_empty() && sure_after + waits > FIRST_WORD_WITHIN {
+        let at = failures_at.unwrap_or(section.at.clone());
+        report.warn(
+            &at,
+            format!(
+                "it may take {} s from the first failure until customers are told, and they should \
+                 be within {} s: lower `failures`, `timeout` or `retry_interval`",
+                (sure_after + waits).as_secs(),
+                FIRST_WORD_WITHIN.as_secs()
+            ),
+        );
+    }
     let spec = CheckSpec {
         id: CheckId::from(id?.value),
         interval: of_core.interval,
         timeout: of_core.timeout,
-        retry_interval: retry_interval.map_or(Duration::from_secs(5), |at| at.value),
+        retry_interval,
         failures: of_core.failures,
+        slow_after: of_core.slow_after,
         reference,
         probe: probe?,
     };

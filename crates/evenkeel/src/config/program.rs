@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use evenkeel_core::event::What;
-use evenkeel_core::policy::IncidentPolicy;
+use evenkeel_core::policy::{
+    FIRST_WORD_WITHIN, IncidentPolicy, TELL_AFTER_MAX, TellMode, TellingPolicy,
+};
 
 use super::listeners::tls_files;
 use super::reader::{At, Report, Section};
@@ -198,6 +200,46 @@ pub(super) fn incidents(root: &mut Section<'_>, report: &mut Report<'_>) -> Inci
         next_update_after: take("next_update_after", 1, default.next_update_after),
     };
     section.finish(report);
+    policy
+}
+
+pub(super) fn telling(root: &mut Section<'_>, report: &mut Report<'_>) -> TellingPolicy {
+    let mut section = root.below_root(report, "telling");
+    let default = TellingPolicy::default();
+    let modes = [
+        ("automatic", TellMode::Automatic),
+        ("veto", TellMode::Veto),
+        ("propose", TellMode::Propose),
+    ];
+    let mode = section.word(report, "mode", &modes).unwrap_or_default();
+    let tell_after = section.duration(report, "tell_after");
+    let least = Duration::from_secs(5);
+    let veto_within = section.duration_of(report, "veto_within", least);
+    let at = tell_after.as_ref().or(veto_within.as_ref());
+    let at = at.map_or(section.at.clone(), |at| at.at.clone());
+    let policy = TellingPolicy {
+        mode,
+        tell_after: tell_after.map_or(default.tell_after, |at| at.value),
+        veto_within: veto_within.map_or(default.veto_within, |at| at.value),
+    };
+    let waits = match mode {
+        TellMode::Veto => policy.tell_after + policy.veto_within,
+        TellMode::Automatic | TellMode::Propose => policy.tell_after,
+    };
+    section.finish(report);
+    if waits > TELL_AFTER_MAX {
+        report.error(
+            &at,
+            format!(
+                "a word would wait for {} s, and customers are to be told within {} s: `tell_after` \
+                 (and in mode `veto` `veto_within` with it) may be {} s at most",
+                waits.as_secs(),
+                FIRST_WORD_WITHIN.as_secs(),
+                TELL_AFTER_MAX.as_secs()
+            ),
+        );
+        return default;
+    }
     policy
 }
 

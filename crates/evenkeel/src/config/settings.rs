@@ -102,6 +102,10 @@ pub const SECTIONS: &[Section] = &[
         about: "When incidents close, reopen, and promise the next word.",
     },
     Section {
+        name: "telling",
+        about: "When customers are told.",
+    },
+    Section {
         name: "retention",
         about: "How long entries stay in the journal. Incidents, actions and messages are kept for ever.",
     },
@@ -278,6 +282,11 @@ settings! {
         "reopen_within" Duration "\"15m\"" "\"30m\"" "A finding that returns within this time reopens its incident.";
         "next_update_after" Duration "\"20m\"" "\"30m\"" "How long after a public update the next one is promised.";
     }
+    "telling" {
+        "mode" Text "\"automatic\"" "\"veto\"" "`automatic`: customers are told at once. `veto`: the operator is paged first and has `veto_within` to stop it. `propose`: nothing is told before an operator approves it; then the first word is as late as they are.";
+        "veto_within" Duration "\"20s\"" "\"15s\"" "How long a word waits for a veto. Together with `tell_after` at most 30s, so that the first word comes within a minute.";
+        "tell_after" Duration "\"10s\"" "\"5s\"" "Harm that is over sooner, and by which no request failed, is told nobody: it is a line in the history. At most 30s, so that the first word comes within a minute; what fails requests is told at once.";
+    }
     "retention" {
         "findings" Duration "\"400d\"" "\"90d\"" "Findings: what was seen to be wrong, and when it was over.";
         "runs" Duration "\"400d\"" "\"90d\"" "Slots, starts and ends of runs.";
@@ -382,7 +391,7 @@ settings! {
         "harm" Text "\"partial_outage\"" "\"major_outage\"" "How they are then: `degraded_performance`, `partial_outage` or `major_outage`. For a journey `major_outage`: it is what customers do.";
         "interval" Duration "\"30s\"" "\"1m\"" "From one to the next. Each check has a place of its own within it, so that they do not all fire at once.";
         "timeout" Duration "\"10s\"" "\"5s\"" "The longest it may take, from the name's address to the last byte; 30s for a journey.";
-        "retry_interval" Duration "\"5s\"" "\"2s\"" "After a failure it is looked at again so soon, until `failures` in a row are seen.";
+        "retry_interval" Duration "\"5s\"" "\"2s\"" "After a failure, or an answer slower than `slow_after`, it is looked at again so soon, until `failures` in a row are seen.";
         "failures" Number "2" "3" "So many failures in a row count: one lost packet is no outage.";
         "slow_after" Duration "-" "\"2s\"" "Passing, but taking longer than this as often, is slow.";
         "certificate_days" Number "14" "21" "A served certificate that ends within so many days is reported (http, journey, tls, smtp).";

@@ -7,6 +7,7 @@
 //! At the bound ([`WAITING_MAX`]) an order is refused at once.
 
 mod edge;
+pub(crate) mod telling;
 
 use std::time::Duration;
 
@@ -172,7 +173,11 @@ fn check_words(by: &str, order: &Order) -> Result<(), Refusal> {
     {
         return malformed(why);
     }
+    if let Some(why) = telling::malformed(order) {
+        return malformed(why);
+    }
     let (Order::Refuse { reason, .. }
+    | Order::RefuseWord { reason, .. }
     | Order::HoldActions { reason }
     | Order::ReleaseActions { reason }) = order
     else {
@@ -195,6 +200,10 @@ pub fn in_words(order: &Order) -> String {
         Order::StartJob { job } => format!("start {job}"),
         Order::LiftStop { kind, scope } => format!("approve --lift {kind} {scope}"),
         Order::Edge(change) => account::edge_order(change),
+        Order::Tell(_)
+        | Order::Correct(_)
+        | Order::ApproveWord { .. }
+        | Order::RefuseWord { .. } => telling::in_words(order).unwrap_or_default(),
     }
 }
 
@@ -270,6 +279,12 @@ impl Placed {
                     "there is no incident {incident}: `evenkeel incidents` lists them"
                 ))
             }
+            Order::Tell(_) | Order::Correct(_) => {
+                telling::objection(&self.order, record, policy, now)
+            }
+            Order::ApproveWord { incident } | Order::RefuseWord { incident, .. } => {
+                telling::not_waiting(*incident, record)
+            }
             Order::StartJob { job } => {
                 if !policy.jobs.contains_key(job) {
                     let known: Vec<&str> = policy.jobs.keys().map(|job| job.as_str()).collect();
@@ -329,6 +344,10 @@ fn was_obeyed(order: &Order, events: &[Event]) -> bool {
         Order::Acknowledge { incident: id } => any(
             &|what| matches!(what, What::IncidentAcknowledged { incident, .. } if incident == id),
         ),
+        Order::Tell(_)
+        | Order::Correct(_)
+        | Order::ApproveWord { .. }
+        | Order::RefuseWord { .. } => telling::was_obeyed(order, events).unwrap_or_default(),
         Order::StartJob { job: id } => {
             any(&|what| matches!(what, What::SlotTaken { job, .. } if job == id))
         }

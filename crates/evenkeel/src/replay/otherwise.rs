@@ -31,6 +31,7 @@ use evenkeel_core::observation::{ActionOutcome, MessageOutcome, Observation, Ord
 use evenkeel_core::policy::Policy;
 use evenkeel_core::record::{Phase, Record};
 use evenkeel_core::step::{State, step};
+use evenkeel_core::telling::Tell;
 use evenkeel_core::time;
 use evenkeel_journal::{Journal, codec};
 use serde::Serialize;
@@ -270,6 +271,19 @@ impl Other<'_> {
             Order::Acknowledge { incident } => Order::Acknowledge {
                 incident: self.same_incident(*incident)?,
             },
+            Order::Tell(tell) => Order::Tell(Tell {
+                incident: self.same_incident(tell.incident)?,
+                ..tell.clone()
+            }),
+            Order::ApproveWord { incident } => Order::ApproveWord {
+                incident: self.same_incident(*incident)?,
+            },
+            Order::RefuseWord { incident, reason } => Order::RefuseWord {
+                incident: self.same_incident(*incident)?,
+                reason: reason.clone(),
+            },
+            // Which word it corrects has no counterpart: words are told at other times.
+            Order::Correct(_) => return None,
             other => other.clone(),
         })
     }

@@ -5,9 +5,12 @@ use evenkeel_core::action::{ActionKind, Outcome};
 use evenkeel_core::edge::EdgeOrder;
 use evenkeel_core::event::{What, Withheld};
 use evenkeel_core::heartbeat::{Ping, Signal};
+use evenkeel_core::ids::{MessageId, Observer};
+use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::message::Body;
 use evenkeel_core::observation::{Act, Exit, Origin};
 use evenkeel_core::record::Phase;
+use evenkeel_core::telling::PersonWord;
 
 /// An event as a sentence.
 pub fn sentence(what: &What) -> String {
@@ -164,9 +167,45 @@ pub fn sentence(what: &What) -> String {
             Body::Operator { headline, .. } => {
                 format!("{} to the operator: {}.", message.id, stripped(headline))
             }
-            Body::Public { status, .. } => {
-                format!("{} to customers: {}.", message.id, status.as_str())
-            }
+            Body::Public {
+                status,
+                person,
+                approved_by,
+                ..
+            } => told(message.id, *status, person.as_deref(), approved_by.as_ref()),
+        },
+        What::WordProposed {
+            incident,
+            status,
+            tells_at,
+            ..
+        } => match tells_at {
+            Some(_) => format!(
+                "Customers are to be told of {incident}: {}; it waits for a veto.",
+                status.as_str()
+            ),
+            None => format!(
+                "It is proposed to tell customers of {incident}: {}.",
+                status.as_str()
+            ),
+        },
+        What::WordWithdrawn {
+            incident,
+            by,
+            reason,
+        } => match by {
+            Some(by) => format!(
+                "{by} does not let customers be told of {incident}: {}.",
+                stripped(reason)
+            ),
+            None => format!(
+                "What was to be told of {incident} is not: {}.",
+                stripped(reason)
+            ),
+        },
+        What::PromiseMissed { incident, by, .. } => match by {
+            Some(by) => format!("The word on {incident} that {by} promised is late."),
+            None => format!("The promised word on {incident} is late."),
         },
         What::PingReceived { ping, ignored, .. } => heard(ping, *ignored),
         What::HeartbeatCreated {
@@ -292,6 +331,37 @@ pub fn act(act: Act, about: &str) -> String {
             format!("{said}: {about}")
         }
         (about, _) => format!("{said} {about}"),
+    }
+}
+
+/// A public word as a sentence.
+fn told(
+    id: MessageId,
+    status: IncidentStatus,
+    person: Option<&PersonWord>,
+    approved_by: Option<&Observer>,
+) -> String {
+    let status = status.as_str();
+    match (person, approved_by) {
+        (None, None) => format!("{id} to customers: {status}."),
+        (None, Some(by)) => format!("{id} to customers, approved by {by}: {status}."),
+        (Some(word), _) => {
+            let text = word.text.as_ref();
+            let text = text.map_or(String::new(), |free| {
+                format!(" ({}) \"{}\"", free.language.tag(), free.text)
+            });
+            let reason = word.reason.as_ref();
+            let reason = reason.map_or(String::new(), |why| {
+                format!(" Against what is seen, because: {}.", stripped(why))
+            });
+            match word.corrects {
+                Some(wrong) => format!(
+                    "{id} to customers by {}: corrects {wrong}.{text}{reason}",
+                    word.by
+                ),
+                None => format!("{id} to customers by {}: {status}.{text}{reason}", word.by),
+            }
+        }
     }
 }
 

@@ -29,6 +29,7 @@ mod plot;
 mod pools;
 mod proposals;
 mod runs;
+mod telling;
 mod tenants;
 
 use std::path::PathBuf;

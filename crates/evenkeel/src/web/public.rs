@@ -11,6 +11,7 @@
 
 pub mod documents;
 pub mod machines;
+mod said;
 mod strip;
 mod view;
 

@@ -121,6 +121,28 @@ fn orders() -> Vec<(Value, u16)> {
         ),
         (json!({ "order": "acknowledge", "incident": "I-999" }), 404),
         (
+            json!({
+                "order": "tell",
+                "incident": "I-999",
+                "status": "identified",
+                "text": { "language": "en", "text": "We know." },
+                "facts": { "affected": "some", "data": "no", "works": ["login"] },
+                "next_update_at": "2026-11-18T03:00:00Z",
+                "reason": "seen",
+            }),
+            404,
+        ),
+        (json!({ "order": "tell", "incident": "I-999" }), 400),
+        (
+            json!({ "order": "correct", "message": "M-999", "facts": { "data": "yes" } }),
+            404,
+        ),
+        (json!({ "order": "approve_word", "incident": "I-999" }), 404),
+        (
+            json!({ "order": "refuse_word", "incident": "I-999", "reason": "no" }),
+            404,
+        ),
+        (
             json!({ "order": "lift_stop", "action_kind": "end_run", "scope": { "type": "job", "id": "export" } }),
             409,
         ),

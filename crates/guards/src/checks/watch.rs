@@ -6,7 +6,7 @@
 //! nobody knows how its target is.
 //!
 //! A first failure is looked at again soon, until as many in a row have failed as the core
-//! wants to see. Whenever anything fails, the references are asked at once: if they fail
+//! wants to see, and so is a first slow answer: customers hear of both within a minute. Whenever anything fails, the references are asked at once: if they fail
 //! too, it is we who are blind.
 
 use std::collections::HashMap;
@@ -35,6 +35,8 @@ struct Watch<'a> {
     table: Timetable,
     /// Failures in a row, by check.
     failed: Vec<u32>,
+    /// Slow answers in a row, by check.
+    slow: Vec<u32>,
     references: Vec<usize>,
     references_asked: Option<Instant>,
     under_way: JoinSet<CheckResult>,
@@ -49,6 +51,7 @@ pub(super) async fn watch(checks: Arc<Checks>, outlet: Outlet) {
     let mut watch = Watch {
         table: Timetable::new(Instant::now(), listed),
         failed: vec![0; specs.len()],
+        slow: vec![0; specs.len()],
         references: references.map(|(check, _)| check).collect(),
         references_asked: None,
         under_way: JoinSet::new(),
@@ -129,18 +132,27 @@ impl Watch<'_> {
         let spec: &CheckSpec = &self.checks.specs[check];
         let figures = &self.checks.figures;
         figures.made.fetch_add(1, Ordering::Relaxed);
+        let took = Duration::from_millis(result.took_ms.into());
         match &result.outcome {
-            CheckOutcome::Passed => self.failed[check] = 0,
+            CheckOutcome::Passed => {
+                self.failed[check] = 0;
+                self.slow[check] = match spec.slow_after.is_some_and(|limit| took > limit) {
+                    true => self.slow[check].saturating_add(1),
+                    false => 0,
+                };
+            }
             CheckOutcome::Failed { .. } => {
                 figures.failed.fetch_add(1, Ordering::Relaxed);
                 self.failed[check] = self.failed[check].saturating_add(1);
+                self.slow[check] = 0;
             }
             CheckOutcome::NotMade { .. } => {
                 figures.not_made.fetch_add(1, Ordering::Relaxed);
             }
         }
         let has_failed = matches!(result.outcome, CheckOutcome::Failed { .. });
-        if has_failed && self.failed[check] < spec.failures {
+        let unsure = |count: u32| (1..spec.failures).contains(&count);
+        if has_failed && unsure(self.failed[check]) || unsure(self.slow[check]) {
             let soon = spec.retry_interval.min(spec.interval);
             self.table.set(check, now + soon);
         } else {

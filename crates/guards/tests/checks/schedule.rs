@@ -64,6 +64,23 @@ async fn a_failure_is_looked_at_again_soon_and_then_at_leisure() {
 }
 
 #[tokio::test]
+async fn a_slow_answer_is_looked_at_again_soon_and_then_at_leisure() {
+    let peer = Peer::answering(answer("200 OK", "", "")).await;
+    let mut slow = spec("slow", &peer);
+    slow.retry_interval = Duration::from_millis(20);
+    slow.failures = 3;
+    // Every answer takes longer than nothing.
+    slow.slow_after = Some(Duration::ZERO);
+    let (mut results, _, task) = start(vec![slow]);
+    for _ in 0..3 {
+        assert_eq!(results.next().await.outcome, CheckOutcome::Passed);
+    }
+    task.abort();
+    // The fourth is an hour away.
+    assert_eq!(peer.met(), 3);
+}
+
+#[tokio::test]
 async fn when_anything_fails_the_references_are_asked_at_once() {
     let bad = Peer::answering(answer("500 No", "", "")).await;
     let good = Peer::answering(answer("200 OK", "", "")).await;

@@ -73,12 +73,16 @@ pub const SHAPES: &[(&str, &str, &[&str])] = &[
             "resolved_at ?time",
             "quiet_since ?time",
             "reopened_count number",
+            "harm_since ?time",
             "harmed {text}",
             "links [any]",
             "open_findings [FindingKey]",
             "cleared_findings [FindingKey]",
             "paged [FindingKey]",
             "last_word any",
+            "said any",
+            "promise any",
+            "pending any",
             "acknowledged_by ?text",
             "calls any",
         ],
@@ -349,6 +353,18 @@ pub const SHAPES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "FreeText",
+        "A person's own words. `language` is en, nl, de, pl or da; `text` is plain.",
+        &["language text", "text text"],
+    ),
+    (
+        "ToldFacts",
+        "What a person knows. `affected` is all, some, or an object with the name of a group: \
+         `{\"group\": \"Payroll Plus\"}`; `data`, whether it is affected, is no, yes or \
+         being_checked; `works` names components that still do.",
+        &["affected -any", "data -text", "works -[text]"],
+    ),
+    (
         "Answered",
         "What came of an order, or why there is no answer.",
         &["revision any", "refused ?text"],
@@ -378,6 +394,28 @@ const ORDERS: &[(&str, &[&str])] = &[
     ("hold_actions", &["reason text"]),
     ("release_actions", &["reason text"]),
     ("acknowledge", &["incident text"]),
+    (
+        "tell",
+        &[
+            "incident text",
+            "status text",
+            "text -FreeText",
+            "facts -ToldFacts",
+            "next_update_at -time",
+            "reason -text",
+        ],
+    ),
+    (
+        "correct",
+        &[
+            "message text",
+            "text -FreeText",
+            "facts -ToldFacts",
+            "reason -text",
+        ],
+    ),
+    ("approve_word", &["incident text"]),
+    ("refuse_word", &["incident text", "reason text"]),
     ("start_job", &["job text"]),
     ("lift_stop", &["action_kind text", "scope Subject"]),
 ];
@@ -408,8 +446,15 @@ fn object(about: &str, fields: &[&str]) -> Value {
     let mut required = Vec::new();
     for field in fields {
         let (name, word) = field.split_once(' ').unwrap_or((field, "any"));
+        // `-text` may be left out.
+        let (word, needed) = match word.strip_prefix('-') {
+            Some(word) => (word, false),
+            None => (word, true),
+        };
         properties.insert(name.to_owned(), typed(word));
-        required.push(Value::from(name));
+        if needed {
+            required.push(Value::from(name));
+        }
     }
     json!({ "type": "object", "description": about, "properties": properties, "required": required })
 }

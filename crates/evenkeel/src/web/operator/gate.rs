@@ -238,6 +238,12 @@ impl Posted {
     pub(super) fn field(&self, name: &str) -> &str {
         field(&self.fields, name)
     }
+
+    /// What the fields with this beginning are called besides it, as far as they are filled.
+    pub(super) fn named<'a>(&'a self, beginning: &'a str) -> impl Iterator<Item = &'a str> {
+        let filled = self.fields.iter().filter(|(_, value)| !value.is_empty());
+        filled.filter_map(move |(name, _)| name.strip_prefix(beginning))
+    }
 }
 
 /// A field of a form; empty where it is not there.

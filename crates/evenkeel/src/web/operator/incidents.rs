@@ -9,7 +9,7 @@ use evenkeel_core::record::Phase;
 use maud::{Markup, html};
 
 use super::gate::Desk;
-use super::{facts, more, not_found, overview};
+use super::{facts, more, not_found, overview, telling};
 use crate::report::{self, IncidentReport};
 use crate::web::{clock, shape};
 
@@ -78,6 +78,7 @@ pub(super) async fn one(desk: Desk, Path(id): Path<String>) -> Response {
                 span { "Your name stands beside the incident, and nobody further is called for it. Nothing else changes." }
             }))
         }
+        (telling::pending(&desk, incident))
         (drawing(&report, now))
         @if !report.findings.is_empty() {
             h2 { "What holds now" }
@@ -92,6 +93,7 @@ pub(super) async fn one(desk: Desk, Path(id): Path<String>) -> Response {
         h2 { "What was done, or would have been" }
         @if report.actions.is_empty() { p.dim { "Nothing." } }
         @else { (overview::table_of(&report.actions.iter().collect::<Vec<_>>(), now)) }
+        (telling::form(&desk, incident))
         h2 { "What was told" }
         @if report.messages.is_empty() { p.dim { "Nothing yet." } }
         ol.told {
@@ -104,7 +106,9 @@ pub(super) async fn one(desk: Desk, Path(id): Path<String>) -> Response {
                             @for detail in details { p.dim { (detail) } }
                         }
                         Body::Public { status, .. } => {
-                            strong { "to customers: " } (status.as_str())
+                            strong { "to customers: " } (status.as_str()) " "
+                            span.dim { (state.message.id) }
+                            (telling::told(&desk, state))
                         }
                     }
                     @match &state.outcome {

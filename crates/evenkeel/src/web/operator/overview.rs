@@ -7,7 +7,7 @@ use evenkeel_core::status::Status;
 use maud::{Markup, html};
 
 use super::gate::Desk;
-use super::{facts, more, proposals};
+use super::{facts, more, proposals, telling};
 use crate::public::words::{Language, Words};
 use crate::report::{self, StatusReport};
 use crate::web::{account, clock, shape};
@@ -60,6 +60,12 @@ pub(super) async fn page(desk: Desk) -> Markup {
             section {
                 h2 { "Waits for your word" }
                 @for proposal in &status.proposals { (proposals::card(&desk, proposal)) }
+            }
+        }
+        @for incident in status.incidents.iter().filter(|incident| incident.pending.is_some()) {
+            section {
+                h2 { "Customers are to be told of " a href={ "/incidents/" (incident.id) } { (incident.id) } }
+                (telling::pending(&desk, incident))
             }
         }
         @if !findings.is_empty() {

@@ -16,7 +16,7 @@ use evenkeel_core::status::Status;
 use evenkeel_core::time;
 use maud::{Markup, html};
 
-use super::{Moment, PAST_DAYS, PAST_MAX, UPDATES_ALL_MAX, UPDATES_MAX, address, strip};
+use super::{Moment, PAST_DAYS, PAST_MAX, UPDATES_ALL_MAX, UPDATES_MAX, address, said, strip};
 use crate::public::words::{Answer, Language, Words};
 use crate::pump::published::Published;
 use crate::web::{Site, clock, shape};
@@ -68,12 +68,11 @@ impl<'a> View<'a> {
         &self.components
     }
 
-    /// Unresolved incidents that hurt customers, newest first.
+    /// Unresolved incidents that customers were told of, newest first.
     fn open(&self) -> Vec<&'a Incident> {
         let incidents = self.published.record.incidents.values().rev();
         incidents
-            .filter(|incident| incident.is_public())
-            .filter(|incident| incident.status != IncidentStatus::Resolved)
+            .filter(|incident| incident.is_announced())
             .collect()
     }
 
@@ -140,15 +139,13 @@ impl<'a> View<'a> {
     pub(super) fn answer(&self) -> Markup {
         let judged = self.judged();
         let worst = match &judged {
-            Answer::Well | Answer::Recovered { .. } => Status::Operational,
-            Answer::Harm { components, .. } => {
-                let statuses = components.iter().map(|(_, status)| *status);
-                statuses.max().unwrap_or_default()
-            }
-            Answer::Maintenance { .. } => Status::UnderMaintenance,
-            Answer::Stale { .. } | Answer::NothingWatched | Answer::PartlyUnknown { .. } => {
-                Status::Unknown
-            }
+            Answer::Well => Status::Operational,
+            Answer::Stale { .. } | Answer::NothingWatched => Status::Unknown,
+            // Also what is well again is no better than what is still watched.
+            Answer::Harm { .. }
+            | Answer::Recovered { .. }
+            | Answer::Maintenance { .. }
+            | Answer::PartlyUnknown { .. } => self.published.record.overall_status(),
         };
         let (words, at) = (self.words, self.published.at);
         html! {
@@ -259,12 +256,13 @@ impl<'a> View<'a> {
                 @if !measures.is_empty() { p { (measures) } }
                 ol.updates {
                     @for (message, status, text) in updates.iter().take(most) {
-                        li {
+                        li id=(message.id) {
                             p.when {
                                 strong { (self.words.incident_status(*status)) } " · "
                                 (clock::element(message.at, &self.words.minute(message.at, incident.opened_at)))
                             }
                             p { (text) }
+                            (said::said(self.site, self.words, message))
                         }
                     }
                 }
