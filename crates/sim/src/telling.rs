@@ -158,8 +158,8 @@ impl Sim {
             5..7 => IncidentStatus::Monitoring,
             _ => IncidentStatus::Resolved,
         };
-        let promises = self.rng.u32(..3) == 0;
-        let ahead = self.rng.i64(5 * MINUTE..40 * MINUTE);
+        let promises = self.rng.bool();
+        let ahead = self.rng.i64(5 * MINUTE..12 * MINUTE);
         let has_reason = self.rng.u32(..3) == 0;
         let says_better = self.canary == Some(Canary::NoReasonNeeded);
         let data = self.rng.bool().then_some(DataAffected::BeingChecked);

@@ -179,6 +179,22 @@ templates! {
     pub incident_status(status: IncidentStatus);
     stands(status: IncidentStatus);
     next_word(at: &str);
+    /// A person says that it hurts everybody.
+    pub affected_all();
+    /// That it hurts some.
+    pub affected_some();
+    /// That it hurts a group of customers, by its name.
+    pub affected_group(group: &str);
+    /// That no data is affected.
+    pub data_safe();
+    /// That data is.
+    pub data_affected();
+    /// That nobody knows yet.
+    pub data_checked();
+    /// The link to the update that one corrects.
+    pub corrects();
+    /// Before what a person wrote, in the language of this name.
+    pub original(language: &str);
     /// What is being done about an incident.
     pub doing(kind: ActionKind);
     /// What has been done about an incident.

@@ -114,6 +114,15 @@ stands =
        *[resolved] Forstyrrelsen er overstået.
     }
 next_word = Næste besked senest { $at }.
+# What a person adds. $group: the name of some customers; $language: of itself.
+affected_all = Alle kunder er berørt.
+affected_some = En del af kunderne er berørt.
+affected_group = Berørt: { $group }.
+data_safe = Ingen data er berørt.
+data_affected = Data er berørt.
+data_checked = Vi undersøger, om data er berørt.
+corrects = Dette retter en tidligere besked.
+original = Oprindelig tekst ({ $language }):
 # What is done about it.
 doing =
     { $kind ->

@@ -166,6 +166,15 @@ stands =
        *[resolved] Die Störung ist vorbei.
     }
 next_word = Nächste Nachricht bis { $at }.
+# What a person adds. $group: the name of some customers; $language: of itself.
+affected_all = Alle Kunden sind betroffen.
+affected_some = Ein Teil der Kunden ist betroffen.
+affected_group = Betroffen: { $group }.
+data_safe = Daten sind nicht betroffen.
+data_affected = Daten sind betroffen.
+data_checked = Wir prüfen, ob Daten betroffen sind.
+corrects = Dies berichtigt eine frühere Meldung.
+original = Originaltext ({ $language }):
 # What is done about it.
 doing =
     { $kind ->

@@ -158,6 +158,15 @@ stands =
        *[resolved] It is over.
     }
 next_word = Next word by { $at }.
+# What a person adds. $group: the name of some customers; $language: of itself.
+affected_all = All customers are affected.
+affected_some = Some customers are affected.
+affected_group = Affected: { $group }.
+data_safe = No data is affected.
+data_affected = Data is affected.
+data_checked = We are checking whether data is affected.
+corrects = This corrects an earlier update.
+original = Original text ({ $language }):
 # What is done about it.
 doing =
     { $kind ->

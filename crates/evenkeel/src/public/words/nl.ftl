@@ -163,6 +163,15 @@ stands =
        *[resolved] De storing is voorbij.
     }
 next_word = Volgend bericht uiterlijk { $at }.
+# What a person adds. $group: the name of some customers; $language: of itself.
+affected_all = Alle klanten zijn getroffen.
+affected_some = Een deel van de klanten is getroffen.
+affected_group = Getroffen: { $group }.
+data_safe = Er zijn geen gegevens aangetast.
+data_affected = Er zijn gegevens aangetast.
+data_checked = We onderzoeken of er gegevens zijn aangetast.
+corrects = Dit corrigeert een eerder bericht.
+original = Oorspronkelijke tekst ({ $language }):
 # What is done about it.
 doing =
     { $kind ->

@@ -181,6 +181,15 @@ stands =
        *[resolved] Zakłócenie się skończyło.
     }
 next_word = Kolejna informacja do { $at }.
+# What a person adds. $group: the name of some customers; $language: of itself.
+affected_all = Problem dotyczy wszystkich klientów.
+affected_some = Problem dotyczy części klientów.
+affected_group = Problem dotyczy klientów z grupy: { $group }.
+data_safe = Problem nie dotyczy danych.
+data_affected = Problem dotyczy także danych.
+data_checked = Sprawdzamy, czy problem dotyczy danych.
+corrects = Ten wpis prostuje wcześniejszy komunikat.
+original = Tekst oryginalny ({ $language }):
 # What is done about it.
 doing =
     { $kind ->

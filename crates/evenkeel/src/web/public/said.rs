@@ -26,16 +26,14 @@ fn of(site: &Site, words: &Words, word: &PersonWord) -> Markup {
         .map(|id| site.component_name(id))
         .collect();
     let affected = facts.affected.as_ref().map(|affected| match affected {
-        Affected::All => words.affected("all", ""),
-        Affected::Some => words.affected("some", ""),
-        Affected::Group(name) => words.affected("group", name),
+        Affected::All => words.affected_all(),
+        Affected::Some => words.affected_some(),
+        Affected::Group(name) => words.affected_group(name),
     });
-    let data = facts.data.map(|data| {
-        words.data_affected(match data {
-            DataAffected::No => "no",
-            DataAffected::Yes => "yes",
-            DataAffected::BeingChecked => "being_checked",
-        })
+    let data = facts.data.map(|data| match data {
+        DataAffected::No => words.data_safe(),
+        DataAffected::Yes => words.data_affected(),
+        DataAffected::BeingChecked => words.data_checked(),
     });
     html! {
         @if let Some(wrong) = word.corrects {
@@ -46,7 +44,7 @@ fn of(site: &Site, words: &Words, word: &PersonWord) -> Markup {
         @if let Some(works) = words.unharmed(&works, false) { p { (works) } }
         @if let Some(free) = &word.text {
             @let paragraphs = free.text.split('\n').filter(|line| !line.trim().is_empty());
-            p { (words.original(free.language.tag())) }
+            p { (words.original(free.language.own_name())) }
             blockquote lang=(free.language.tag()) {
                 @for paragraph in paragraphs { p { (paragraph) } }
             }
