@@ -135,6 +135,8 @@ impl Scene {
                 since: state.opened_at,
                 next_update_at: (state.status != IncidentStatus::Resolved)
                     .then(|| evenkeel_core::time::after(at, Duration::from_secs(1200))),
+                person: None,
+                approved_by: None,
             },
         };
         self.happens(at, What::MessageRequested { message });
