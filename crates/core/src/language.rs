@@ -47,6 +47,11 @@ impl Language {
         }
     }
 
+    /// The language of a tag written as [`Self::tag`] writes it, and of no other.
+    pub fn of_tag(tag: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.tag() == tag)
+    }
+
     /// Its name in English.
     pub fn name(self) -> &'static str {
         match self {

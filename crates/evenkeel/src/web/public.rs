@@ -2,13 +2,14 @@
 //!
 //! The answer comes first, in words; then each function, what is going on, and what has
 //! been. Everything said is made from facts by [`words`](crate::public::words), in five
-//! languages; nothing an operator or a detector wrote is shown. When the pump has no picture of now, every status is
-//! unknown: an old green is a lie.
+//! languages; nothing an operator or a detector wrote is shown. When the pump has no
+//! picture of now, every status is unknown: an old green is a lie.
 //!
 //! Under 30 KB in all, style and icon included, for a service as it usually is (a browser
 //! test measures it): what could grow is bounded ([`PAST_MAX`], [`UPDATES_MAX`]) and the
 //! strip costs its changes, not its days. Twenty functions that fail every day cost more.
 
+mod asked;
 pub mod documents;
 pub mod machines;
 mod said;
@@ -19,17 +20,16 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get};
 use evenkeel_core::ids::IncidentId;
-use evenkeel_edge::languages;
-use maud::Markup;
 
 use super::{FAVICON, Site, Style};
 use crate::public::words::Language;
 
+use asked::Asked;
 use documents::{Moment, address};
 
 static STYLE: LazyLock<Style> = LazyLock::new(|| Style::new(include_str!("public/page.css")));
@@ -73,108 +73,55 @@ pub fn router(site: Site) -> Router {
         .with_state(site)
 }
 
-/// The language of a visitor's browser.
-fn liked(headers: &HeaderMap) -> Language {
-    let accepts = headers.get(header::ACCEPT_LANGUAGE);
-    let accepts = accepts.and_then(|accepts| accepts.to_str().ok());
-    languages::liked(accepts.unwrap_or_default())
-}
-
-/// The language that an address begins with: its tag as we write it, and no other.
-fn named(tag: &str) -> Option<Language> {
-    let mut all = Language::ALL.into_iter();
-    all.find(|language| language.tag() == tag)
-}
-
-/// A document in a language that its address names.
-fn in_language(language: Language, page: Markup) -> Response {
-    ([(header::CONTENT_LANGUAGE, language.tag())], page).into_response()
-}
-
-/// A document at an address that has it in every language.
-fn negotiated(language: Language, page: Markup) -> Response {
-    let vary = [(header::VARY, "accept-language")];
-    (vary, in_language(language, page)).into_response()
-}
-
-fn not_found(site: &Site, language: Language) -> Response {
-    let page = negotiated(language, documents::missing(site, language));
-    (StatusCode::NOT_FOUND, page).into_response()
-}
-
-async fn front(State(site): State<Site>, headers: HeaderMap) -> Response {
-    let (published, language) = (site.now(), liked(&headers));
-    let moment = Moment::of(&published);
-    negotiated(
-        language,
-        documents::front(&site, &published, language, moment),
-    )
-}
-
-async fn front_in(
-    State(site): State<Site>,
-    Path(tag): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let Some(language) = named(&tag) else {
-        return not_found(&site, liked(&headers));
-    };
+async fn front(State(site): State<Site>, asked: Asked) -> Response {
     let published = site.now();
     let moment = Moment::of(&published);
-    in_language(
-        language,
-        documents::front(&site, &published, language, moment),
-    )
+    asked.document(documents::front(&site, &published, asked.language, moment))
 }
 
-/// `/de` is meant for `/de/`.
-async fn without_slash(
-    State(site): State<Site>,
-    Path(tag): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    match named(&tag) {
-        Some(language) => Redirect::permanent(&address(language, None)).into_response(),
-        None => not_found(&site, liked(&headers)),
+/// What stands below an address that begins with a language, and below no other.
+async fn front_in(site: State<Site>, Path(tag): Path<String>, asked: Asked) -> Response {
+    match Language::of_tag(&tag) {
+        Some(_) => front(site, asked).await,
+        None => missing(site, asked).await,
     }
 }
 
-async fn incident(
-    State(site): State<Site>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let language = liked(&headers);
-    match incident_page(&site, &id, language) {
-        Some(page) => negotiated(language, page),
-        None => not_found(&site, language),
+/// `/de` is meant for `/de/`.
+async fn without_slash(site: State<Site>, Path(tag): Path<String>, asked: Asked) -> Response {
+    match Language::of_tag(&tag) {
+        Some(language) => Redirect::permanent(&address(language, None)).into_response(),
+        None => missing(site, asked).await,
+    }
+}
+
+async fn incident(site: State<Site>, Path(id): Path<String>, asked: Asked) -> Response {
+    let published = site.now();
+    let moment = Moment::of(&published);
+    let page = id
+        .parse::<IncidentId>()
+        .ok()
+        .and_then(|id| documents::incident(&site, &published, asked.language, moment, id));
+    match page {
+        Some(page) => asked.document(page),
+        None => missing(site, asked).await,
     }
 }
 
 async fn incident_in(
-    State(site): State<Site>,
+    site: State<Site>,
     Path((tag, id)): Path<(String, String)>,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Response {
-    let Some(language) = named(&tag) else {
-        return not_found(&site, liked(&headers));
-    };
-    match incident_page(&site, &id, language) {
-        Some(page) => in_language(language, page),
-        None => not_found(&site, language),
+    match Language::of_tag(&tag) {
+        Some(_) => incident(site, Path(id), asked).await,
+        None => missing(site, asked).await,
     }
 }
 
-fn incident_page(site: &Site, id: &str, language: Language) -> Option<Markup> {
-    let (published, id) = (site.now(), id.parse::<IncidentId>().ok()?);
-    let moment = Moment::of(&published);
-    documents::incident(site, &published, language, moment, id)
-}
-
-async fn missing(State(site): State<Site>, uri: Uri, headers: HeaderMap) -> Response {
-    let mut parts = uri.path().split('/').skip(1);
-    let language = parts.next().and_then(named);
-    not_found(&site, language.unwrap_or_else(|| liked(&headers)))
+async fn missing(State(site): State<Site>, asked: Asked) -> Response {
+    let page = asked.document(documents::missing(&site, asked.language));
+    (StatusCode::NOT_FOUND, page).into_response()
 }
 
 async fn healthz(State(site): State<Site>) -> Response {

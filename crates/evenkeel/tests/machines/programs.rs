@@ -89,12 +89,17 @@ fn programs_of_other_makes_read_an_outage() {
     read(&scene, &expected);
 }
 
-#[test]
-fn programs_of_other_makes_read_that_all_is_well() {
+fn well() -> Scene {
     let mut scene = Scene::of(&NAMES);
     for component in 0..3 {
         scene.is(second(0), component, Status::Operational);
     }
+    scene
+}
+
+#[test]
+fn programs_of_other_makes_read_that_all_is_well() {
+    let scene = well();
     let expected = json!({
         "indicator": "none",
         "components": {
@@ -110,10 +115,7 @@ fn programs_of_other_makes_read_that_all_is_well() {
 
 #[test]
 fn programs_of_other_makes_do_not_take_what_is_old_for_well() {
-    let mut scene = Scene::of(&NAMES);
-    for component in 0..3 {
-        scene.is(second(0), component, Status::Operational);
-    }
+    let mut scene = well();
     scene.is_stale = true;
     let expected = json!({
         "indicator": "minor",

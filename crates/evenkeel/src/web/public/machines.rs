@@ -30,7 +30,8 @@ use evenkeel_core::policy::Policy;
 use maud::{Markup, html};
 use sha2::{Digest, Sha256};
 
-use super::{liked, named, not_found};
+use super::asked::Asked;
+use super::missing;
 use crate::public::words::{Language, Words};
 use crate::web::{CROSS_ORIGIN_RESOURCE_POLICY, Site};
 use feeds::feed_address;
@@ -181,13 +182,14 @@ pub(super) fn follow(words: &Words) -> Markup {
 async fn feed_in(
     State(site): State<Site>,
     Path((tag, name)): Path<(String, String)>,
+    asked: Asked,
     headers: HeaderMap,
 ) -> Response {
-    let language = named(&tag);
+    let language = Language::of_tag(&tag);
     let is_feed = FEEDS.iter().any(|(feed, ..)| *feed == name);
     let file = FILES.iter().find(|file| file.path[1..] == name);
     let (Some(language), true, Some(file)) = (language, is_feed, file) else {
-        return not_found(&site, language.unwrap_or_else(|| liked(&headers)));
+        return missing(State(site), asked).await;
     };
     let published = site.now();
     let body = (file.write)(&Picture::of(&site, &published, language));
@@ -198,6 +200,7 @@ async fn feed_in(
 async fn component_badge(
     State(site): State<Site>,
     Path(file): Path<String>,
+    asked: Asked,
     headers: HeaderMap,
 ) -> Response {
     let published = site.now();
@@ -207,7 +210,7 @@ async fn component_badge(
     match found {
         Some((badge, "svg")) => answer(badge.svg(), SVG, NOW, &headers),
         Some((badge, "json")) => answer(badge.endpoint(), JSON, NOW, &headers),
-        _ => not_found(&site, liked(&headers)),
+        _ => missing(State(site), asked).await,
     }
 }
 
