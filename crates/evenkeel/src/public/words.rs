@@ -249,4 +249,13 @@ templates! {
     pub programs();
     /// What stands below every page.
     pub footer();
+
+    /// Over a copy: when it was made, and until when it speaks of now.
+    pub copy_valid(made: &str, until: &str);
+    /// In the place of a copy that has ended.
+    pub copy_unknown(until: &str);
+    /// Why it says nothing.
+    pub copy_not_renewed();
+    /// The link to itself.
+    pub copy_again();
 }

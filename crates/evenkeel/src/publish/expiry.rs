@@ -28,11 +28,11 @@ use std::cell::Cell;
 
 use axum::body::Bytes;
 use evenkeel_core::Timestamp;
-use jiff::tz::TimeZone;
 use lol_html::html_content::ContentType;
 use lol_html::{RewriteStrSettings, element, rewrite_str};
 use maud::{Markup, html};
 
+use crate::public::words::{Language, Words};
 use crate::web::integrity;
 
 const STYLE: &str = include_str!("expiry.css");
@@ -114,13 +114,13 @@ fn page(
     let policy = html! {
         meta http-equiv="Content-Security-Policy" content=(in_page(policy, hashes.as_ref()));
     };
-    let words = Cell::new(&WORDS[0]);
+    let words = Cell::new(Words::of(Language::English));
     let (charset, main) = (Cell::new(false), Cell::new(false));
     let settings = RewriteStrSettings::new()
         .append_element_content_handler(element!("html", |root| {
-            let language = root.get_attribute("lang").unwrap_or_default();
-            if let Some(known) = WORDS.iter().find(|words| words.language == language) {
-                words.set(known);
+            let tag = root.get_attribute("lang").unwrap_or_default();
+            if let Some(language) = Language::of_tag(&tag) {
+                words.set(Words::of(language));
             }
             if let Some(stamp) = ends {
                 let ms = |at: Timestamp| at.as_millisecond().to_string();
@@ -162,7 +162,7 @@ fn page(
         .append_element_content_handler(element!("main", |element| {
             main.set(true);
             if let Some(stamp) = ends {
-                let (before, after) = words.get().around(stamp);
+                let (before, after) = around(words.get(), stamp);
                 element.before(&before.into_string(), ContentType::Html);
                 element.after(&after.into_string(), ContentType::Html);
             }
@@ -217,78 +217,21 @@ fn name(directive: &str) -> &str {
     directive.split_whitespace().next().unwrap_or_default()
 }
 
-/// What a copy says of itself, in one language.
-struct Words {
-    language: &'static str,
-    /// `{made}` and `{until}` are times.
-    valid: &'static str,
-    unknown: &'static str,
-    not_renewed: &'static str,
-    again: &'static str,
-}
-
-static WORDS: [Words; 5] = [
-    Words {
-        language: "en",
-        valid: "This copy was made at {made} and is valid until {until}; later than that, how things are is unknown.",
-        unknown: "How things are is unknown since {until}",
-        not_renewed: "This copy of the page was not renewed. It says nothing about now.",
-        again: "Look again",
-    },
-    Words {
-        language: "nl",
-        valid: "Deze kopie is gemaakt om {made} en geldt tot {until}; daarna is onbekend hoe het ervoor staat.",
-        unknown: "Sinds {until} is onbekend hoe het ervoor staat",
-        not_renewed: "Deze kopie van de pagina is niet vernieuwd. Over nu zegt ze niets.",
-        again: "Opnieuw kijken",
-    },
-    Words {
-        language: "de",
-        valid: "Diese Kopie wurde um {made} erstellt und gilt bis {until}; danach ist unbekannt, wie es steht.",
-        unknown: "Seit {until} ist unbekannt, wie es steht",
-        not_renewed: "Diese Kopie der Seite wurde nicht erneuert. Über jetzt sagt sie nichts.",
-        again: "Erneut nachsehen",
-    },
-    Words {
-        language: "pl",
-        valid: "Ta kopia powstała o {made} i jest ważna do {until}; później stan jest nieznany.",
-        unknown: "Od {until} stan jest nieznany",
-        not_renewed: "Ta kopia strony nie została odnowiona. O chwili obecnej nic nie mówi.",
-        again: "Sprawdź ponownie",
-    },
-    Words {
-        language: "da",
-        valid: "Denne kopi er lavet kl. {made} og gælder til kl. {until}; derefter vides det ikke, hvordan det står til.",
-        unknown: "Siden kl. {until} vides det ikke, hvordan det står til",
-        not_renewed: "Denne kopi af siden er ikke blevet fornyet. Om nu siger den intet.",
-        again: "Se efter igen",
-    },
-];
-
-impl Words {
-    /// What stands before and after the page itself.
-    fn around(&self, stamp: &Stamp) -> (Markup, Markup) {
-        let filled = |text: &str| {
-            let text = text.replace("{made}", &clock(stamp.made_at, "%H:%M:%S"));
-            text.replace("{until}", &clock(stamp.valid_until, "%H:%M"))
-        };
-        let before = html! {
-            p.copy { (filled(self.valid)) }
-        };
-        let after = html! {
-            section.ended {
-                h1 { (filled(self.unknown)) }
-                p { (self.not_renewed) " " a href="" { (self.again) } }
-            }
-        };
-        (before, after)
-    }
-}
-
-/// With its day: who reads a copy late may read it very late.
-fn clock(at: Timestamp, clock: &str) -> String {
-    let at = at.to_zoned(TimeZone::UTC);
-    at.strftime(&format!("{clock} UTC (%Y-%m-%d)")).to_string()
+/// What stands before and after the page itself.
+fn around(words: &Words, stamp: &Stamp) -> (Markup, Markup) {
+    let made = words.second_of_day(stamp.made_at);
+    // With its day: who reads a copy late may read it very late.
+    let until = words.minute_of_day(stamp.valid_until);
+    let before = html! {
+        p.copy { (words.copy_valid(&made, &until)) }
+    };
+    let after = html! {
+        section.ended {
+            h1 { (words.copy_unknown(&until)) }
+            p { (words.copy_not_renewed()) " " a href="" { (words.copy_again()) } }
+        }
+    };
+    (before, after)
 }
 
 #[cfg(test)]
@@ -317,18 +260,21 @@ mod tests {
     #[test]
     fn a_copy_says_its_end_in_the_language_of_the_page() {
         for (language, unknown) in [
+            ("en", "unknown since 18 November 2026, 02:19 UTC"),
+            ("nl", "Sinds 18 november 2026, 02:19 uur UTC is onbekend"),
             (
-                "en",
-                "How things are is unknown since 02:19 UTC (2026-11-18)",
+                "de",
+                "Seit dem 18. November 2026, 02:19 Uhr UTC ist unbekannt",
             ),
-            ("nl", "Sinds 02:19 UTC (2026-11-18) is onbekend"),
-            ("de", "Seit 02:19 UTC (2026-11-18) ist unbekannt"),
-            ("pl", "Od 02:19 UTC (2026-11-18) stan jest nieznany"),
-            ("da", "Siden kl. 02:19 UTC (2026-11-18) vides det ikke"),
+            (
+                "pl",
+                "Od 18 listopada 2026, godz. 02:19 UTC stan jest nieznany",
+            ),
+            ("da", "Siden 18. november 2026 kl. 02.19 UTC vides det ikke"),
         ] {
             let made = page(&page_in(language), POLICY, "Back office", Some(&stamp())).unwrap();
             assert!(made.contains(unknown), "{made}");
-            assert!(made.contains("02:14:09 UTC (2026-11-18)"), "{made}");
+            assert!(made.contains(":14:09") || made.contains(".14.09"), "{made}");
             assert!(made.contains("data-until=\"1794968349000\""), "{made}");
             assert!(made.contains(":root{--copy-left:300000ms}"), "{made}");
         }

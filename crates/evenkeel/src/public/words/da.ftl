@@ -172,3 +172,11 @@ feed = Forstyrrelser og deres forløb, de nyeste først
 follow = Følg med i en feedlæser:
 programs = Til programmer:
 footer = Overvåges af Evenkeel. Det, der er ukendt, vises som ukendt. Alle tider er i UTC.
+
+## A copy of the page that lies elsewhere
+
+# $made, $until: times with their date.
+copy_valid = Kopi fra { $made }, gyldig til { $until }; derefter vides det ikke, hvordan det står til.
+copy_unknown = Siden { $until } vides det ikke, hvordan det står til
+copy_not_renewed = Denne kopi af siden er ikke blevet fornyet. Om nu siger den intet.
+copy_again = Se efter igen

@@ -224,3 +224,11 @@ feed = Störungen und ihr Verlauf, die neuesten zuerst
 follow = Im Feedreader verfolgen:
 programs = Für Programme:
 footer = Überwacht von Evenkeel. Was nicht bekannt ist, wird als nicht bekannt gezeigt. Alle Zeiten sind in UTC.
+
+## A copy of the page that lies elsewhere
+
+# $made, $until: times with their date.
+copy_valid = Kopie vom { $made }, gültig bis { $until }; danach ist unbekannt, wie es steht.
+copy_unknown = Seit dem { $until } ist unbekannt, wie es steht
+copy_not_renewed = Diese Kopie der Seite wurde nicht erneuert. Über jetzt sagt sie nichts.
+copy_again = Erneut nachsehen

@@ -216,3 +216,11 @@ feed = Incidents and how they went, newest first
 follow = Follow in a feed reader:
 programs = For programs:
 footer = Watched by Evenkeel. What is unknown is shown as unknown. All times are UTC.
+
+## A copy of the page that lies elsewhere
+
+# $made, $until: times with their date.
+copy_valid = Copy of { $made }, valid until { $until }; later than that, how things are is unknown.
+copy_unknown = How things are has been unknown since { $until }
+copy_not_renewed = This copy of the page was not renewed. It says nothing about now.
+copy_again = Look again

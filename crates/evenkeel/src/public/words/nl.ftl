@@ -221,3 +221,11 @@ feed = Storingen en hoe ze verliepen, de nieuwste eerst
 follow = Volgen in een feedlezer:
 programs = Voor programma's:
 footer = Bewaakt door Evenkeel. Wat onbekend is, tonen we als onbekend. Alle tijden zijn in UTC.
+
+## A copy of the page that lies elsewhere
+
+# $made, $until: times with their date.
+copy_valid = Kopie van { $made }, geldig tot { $until }; daarna is onbekend hoe het ervoor staat.
+copy_unknown = Sinds { $until } is onbekend hoe het ervoor staat
+copy_not_renewed = Deze kopie van de pagina is niet vernieuwd. Over nu zegt ze niets.
+copy_again = Opnieuw kijken

@@ -239,3 +239,11 @@ feed = Zakłócenia i ich przebieg, od najnowszych
 follow = Obserwuj w czytniku kanałów:
 programs = Dla programów:
 footer = Monitoruje Evenkeel. To, co nieznane, pokazujemy jako nieznane. Wszystkie godziny podano w UTC.
+
+## A copy of the page that lies elsewhere
+
+# $made, $until: times with their date.
+copy_valid = Kopia z { $made }, ważna do { $until }; później stan jest nieznany.
+copy_unknown = Od { $until } stan jest nieznany
+copy_not_renewed = Ta kopia strony nie została odnowiona. O chwili obecnej nic nie mówi.
+copy_again = Sprawdź ponownie

@@ -253,6 +253,16 @@ fn page(words: &Words, paper: &mut Paper) {
     ] {
         paper.say(&text);
     }
+    let (made, until) = (at(NOW), at("2026-03-01T02:21:09Z"));
+    let (made, until) = (words.second_of_day(made), words.minute_of_day(until));
+    for text in [
+        words.copy_valid(&made, &until),
+        words.copy_unknown(&until),
+        words.copy_not_renewed(),
+        words.copy_again(),
+    ] {
+        paper.say(&text);
+    }
 }
 
 fn file(language: Language) -> PathBuf {
