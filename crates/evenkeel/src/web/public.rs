@@ -11,6 +11,7 @@
 
 mod asked;
 pub mod documents;
+mod kept;
 pub mod machines;
 mod said;
 mod strip;
@@ -70,6 +71,10 @@ pub fn router(site: Site) -> Router {
             // Short: a cache in front takes the crowd, and nobody reads old news.
             STYLE.guard(response, "public, max-age=5")
         }))
+        .layer(middleware::from_fn_with_state(
+            kept::Kept::of(site.clone()),
+            kept::kept,
+        ))
         .with_state(site)
 }
 
