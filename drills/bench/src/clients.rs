@@ -1,6 +1,7 @@
 //! Targets that are checked, and clients that ping: the same for us and for the peer.
 
 use std::convert::Infallible;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -65,13 +66,28 @@ pub(crate) struct Round {
     pub(crate) lasted: Duration,
 }
 
+/// Asks once; when the whole answer was there.
+pub(crate) fn ask_once(port: u16, path: &str) -> Result<Instant, Failure> {
+    let mut to = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    to.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let ask = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    to.write_all(ask.as_bytes())?;
+    let mut said = String::new();
+    to.take(1 << 16).read_to_string(&mut said)?;
+    match said.starts_with("HTTP/1.1 200 ") {
+        true => Ok(Instant::now()),
+        false => Err(format!("{path} is answered with {said}").into()),
+    }
+}
+
 /// Asks for `paths` in turn over so many connections for so long, each connection one
-/// request at a time; an answer counts when it is 200 and "OK".
+/// request at a time; an answer counts when it is 200 and its body is right.
 pub(crate) fn ask(
     port: u16,
     paths: &[String],
     connections: usize,
     lasts: Duration,
+    is_right: fn(&[u8]) -> bool,
 ) -> Result<Round, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -83,7 +99,7 @@ pub(crate) fn ask(
         let mut clients = tokio::task::JoinSet::new();
         for client in 0..connections {
             let paths = paths.clone();
-            clients.spawn(one(port, paths, client, begun + lasts));
+            clients.spawn(one(port, paths, client, begun + lasts, is_right));
         }
         let (mut answered, mut refused) = (0, 0);
         while let Some(ended) = clients.join_next().await {
@@ -104,6 +120,7 @@ async fn one(
     paths: Arc<[String]>,
     first: usize,
     until: Instant,
+    is_right: fn(&[u8]) -> bool,
 ) -> Result<(u64, u64), Failure> {
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.set_nodelay(true)?;
@@ -122,7 +139,7 @@ async fn one(
         let answer = sender.send_request(request).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
-        if status == 200 && body == "OK" {
+        if status == 200 && is_right(&body) {
             good += 1;
         } else {
             bad += 1;

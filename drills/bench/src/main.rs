@@ -17,6 +17,7 @@ mod clients;
 mod edge;
 mod idle;
 mod journal;
+mod page;
 mod pings;
 mod recorder;
 mod serve;
@@ -82,6 +83,11 @@ const BENCHES: &[Bench] = &[
         run: pings::run,
     },
     Bench {
+        name: "page",
+        about: "the public page for a crowd, against nginx; and a change until it is published",
+        run: page::run,
+    },
+    Bench {
         name: "checks",
         about: "HTTP checks, against Prometheus with its blackbox exporter",
         run: checks::run,
@@ -101,7 +107,7 @@ const BENCHES: &[Bench] = &[
 #[derive(Parser)]
 #[command(about = "What Evenkeel costs, as ratios against peers in one run")]
 struct Arguments {
-    /// Only these: journal, step, recorder, pings, checks, edge, idle.
+    /// Only these: journal, step, recorder, pings, page, checks, edge, idle.
     only: Vec<String>,
     /// Keep the figures as JSON in this file.
     #[arg(long)]

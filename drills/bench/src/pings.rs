@@ -1,14 +1,10 @@
 //! Pings that are journalled before they are answered, against nginx answering the same
 //! two bytes from memory.
 
-use std::process::Command;
 use std::time::Duration;
 
-use evenkeel_drill::Scratch;
-use evenkeel_drill::process::Process;
-
 use crate::clients::{Round, ask};
-use crate::serve::{Serve, cpu_of_group, free_port, wait_for};
+use crate::serve::{Serve, cpu_of_group, free_port, nginx};
 use crate::{Failure, Figure, median};
 
 const HEARTBEATS: usize = 1000;
@@ -20,16 +16,16 @@ pub(crate) fn run() -> Result<Vec<Figure>, Failure> {
     let port = free_port()?;
     let serve = Serve::start(&configured(port, HEARTBEATS))?;
     let paths = paths(HEARTBEATS);
-    let (nginx, nginx_port, _folder) = nginx()?;
+    let (nginx, nginx_port, _folder) = nginx("return 200 \"OK\";")?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut our_cpu, mut their_cpu) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let before = serve.cpu()?;
-        let round = all_answered(ask(port, &paths, CONNECTIONS, ROUND)?)?;
+        let round = all_answered(ask(port, &paths, CONNECTIONS, ROUND, is_ok)?)?;
         our_cpu.push(micros(serve.cpu()? - before, &round));
         ours.push(per_second(&round));
         let before = cpu_of_group(&nginx)?;
-        let round = all_answered(ask(nginx_port, &paths, CONNECTIONS, ROUND)?)?;
+        let round = all_answered(ask(nginx_port, &paths, CONNECTIONS, ROUND, is_ok)?)?;
         their_cpu.push(micros(cpu_of_group(&nginx)? - before, &round));
         theirs.push(per_second(&round));
     }
@@ -77,7 +73,7 @@ fn memory() -> Result<Figure, Failure> {
         // Every one of them is pinged at least once.
         let mut asked = 0;
         while asked < count as u64 {
-            asked += ask(port, &every, 13, Duration::from_secs(2))?.answered;
+            asked += ask(port, &every, 13, Duration::from_secs(2), is_ok)?.answered;
         }
         Ok(serve.memory()? as f64 / (1024.0 * 1024.0))
     };
@@ -121,26 +117,8 @@ fn uuid(number: usize) -> String {
     format!("5bf66975-d4c7-4bf5-bcc8-{number:012}")
 }
 
-fn nginx() -> Result<(Process, u16, Scratch), Failure> {
-    let folder = Scratch::new("bench-nginx")?;
-    let port = free_port()?;
-    let config = folder.join("nginx.conf");
-    let at = folder.path().display();
-    std::fs::write(
-        &config,
-        format!(
-            "daemon off;\nworker_processes auto;\npid {at}/nginx.pid;\nerror_log {at}/error.log;\n\
-             events {{ worker_connections 1024; }}\nhttp {{\n  access_log off;\n  keepalive_requests \
-             1000000000;\n  client_body_temp_path {at}/a;\n  proxy_temp_path {at}/b;\n  \
-             fastcgi_temp_path {at}/c;\n  uwsgi_temp_path {at}/d;\n  scgi_temp_path {at}/e;\n  server {{ \
-             listen 127.0.0.1:{port}; location / {{ return 200 \"OK\"; }} }}\n}}\n"
-        ),
-    )?;
-    let mut command = Command::new("nginx");
-    command.arg("-c").arg(&config);
-    let process = Process::start("nginx", command, folder.path())?;
-    wait_for(&process, port, "/")?;
-    Ok((process, port, folder))
+fn is_ok(body: &[u8]) -> bool {
+    body == b"OK"
 }
 
 fn all_answered(round: Round) -> Result<Round, Failure> {

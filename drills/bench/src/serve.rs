@@ -19,6 +19,8 @@ const UP_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) struct Serve {
     process: Process,
     folder: Scratch,
+    /// Where the public page answers.
+    pub(crate) page: u16,
 }
 
 impl Serve {
@@ -46,7 +48,11 @@ impl Serve {
         command.arg("--config").arg(&file).arg("serve");
         let process = Process::start("evenkeel", command, folder.path())?
             .stopped_by(Signal::TERM, Duration::from_secs(10));
-        let serve = Self { process, folder };
+        let serve = Self {
+            process,
+            folder,
+            page,
+        };
         wait_for(&serve.process, page, "/healthz")?;
         Ok(serve)
     }
@@ -118,6 +124,29 @@ fn answers(port: u16, path: &str) -> bool {
         && to.write_all(ask.as_bytes()).is_ok()
         && to.read_exact(&mut head).is_ok()
         && head.ends_with(b"200")
+}
+
+/// An nginx whose only location says this.
+pub(crate) fn nginx(location: &str) -> Result<(Process, u16, Scratch), Failure> {
+    let folder = Scratch::new("bench-nginx")?;
+    let port = free_port()?;
+    let config = folder.join("nginx.conf");
+    let at = folder.path().display();
+    std::fs::write(
+        &config,
+        format!(
+            "daemon off;\nworker_processes auto;\npid {at}/nginx.pid;\nerror_log {at}/error.log;\n\
+             events {{ worker_connections 1024; }}\nhttp {{\n  access_log off;\n  types {{ text/html html; application/json json; }}\n  keepalive_requests \
+             1000000000;\n  client_body_temp_path {at}/a;\n  proxy_temp_path {at}/b;\n  \
+             fastcgi_temp_path {at}/c;\n  uwsgi_temp_path {at}/d;\n  scgi_temp_path {at}/e;\n  server {{ \
+             listen 127.0.0.1:{port}; location / {{ {location} }} }}\n}}\n"
+        ),
+    )?;
+    let mut command = Command::new("nginx");
+    command.arg("-c").arg(&config);
+    let process = Process::start("nginx", command, folder.path())?;
+    wait_until(&process, || answers(port, "/"))?;
+    Ok((process, port, folder))
 }
 
 /// CPU time of a process and of everything it started.
