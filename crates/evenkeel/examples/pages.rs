@@ -674,6 +674,7 @@ async fn main() -> std::io::Result<()> {
             evidence: std::env::temp_dir().join("evenkeel-no-evidence"),
             name: "Back office".into(),
             url: format!("http://{}", page.local_addr()?),
+            settings: Arc::default(),
         };
         let runs = folder.path().join("runs");
         let places = Places { journal, runs };

@@ -5,6 +5,7 @@
 //! Secrets stand in files of their own and are named here.
 
 mod acme;
+mod banner;
 mod calendar;
 mod checks;
 mod components;
@@ -12,6 +13,7 @@ mod databases;
 mod edge;
 mod guide;
 mod heartbeats;
+mod hotline;
 mod jobs;
 mod leaks;
 mod listeners;
@@ -77,6 +79,10 @@ pub struct Config {
     pub page: Page,
     /// Where copies of the public page are published.
     pub publish: crate::publish::Settings,
+    /// What else is made from it.
+    pub told: crate::web::public::settings::Settings,
+    /// The telephone system that is told what its hotline says.
+    pub hotline: Option<crate::hotline::Settings>,
     /// The operator's pages.
     pub operator: Operator,
     /// Who is called.
@@ -310,6 +316,11 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         .path(report, "data_dir", Kind::Folder)
         .map_or_else(|| report.folder.join("evenkeel-data"), |at| at.value);
     let page = program::page(&mut root, report);
+    let (callers, hotline) = hotline::read(&mut root, report);
+    let told = crate::web::public::settings::Settings {
+        hotline: callers,
+        banner: banner::read(&mut root, report),
+    };
     let operator = program::operator(&mut root, report, page.listen);
     let pager = program::pager(&mut root, report);
     let incidents = program::incidents(&mut root, report);
@@ -415,6 +426,8 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         data_dir,
         page,
         publish,
+        told,
+        hotline,
         operator,
         pager,
         keep_for,

@@ -10,6 +10,7 @@ pub mod config;
 pub mod control;
 pub mod edge;
 pub mod heartbeats;
+pub mod hotline;
 pub mod metrics;
 pub mod public;
 pub mod publish;

@@ -36,6 +36,7 @@ use crate::config::{Config, Pager, Recording};
 use crate::control::{Control, ControlError, Socket};
 use crate::edge::link::Link;
 use crate::heartbeats;
+use crate::hotline;
 use crate::metrics;
 use crate::publish;
 use crate::pump::store::{SqliteFile, StartError};
@@ -189,6 +190,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
             Some(url) => url.clone(),
             None => format!("{}://{}", addresses.page_scheme, addresses.page),
         },
+        settings: Arc::new(config.told.clone()),
     };
     let public_site = site.clone();
     let source = metrics::Source {
@@ -272,6 +274,8 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         config.quiet.clone(),
         handle.outlet.named("calendar"),
     ));
+    let telephone = config.hotline.clone();
+    let telephone = telephone.map(|to| tokio::spawn(hotline::keep(public_site.clone(), to)));
     let publishing = tokio::spawn(publish::keep(
         public_site,
         config.publish.valid_for,
@@ -294,6 +298,9 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     stop.send_replace(true);
     quiet.abort();
     publishing.abort();
+    if let Some(telephone) = telephone {
+        telephone.abort();
+    }
     if let Some(linked) = linked {
         linked.abort();
     }

@@ -46,6 +46,8 @@ pub struct Site {
     pub name: String,
     /// The public page's address, as customers know it; without that, where it listens.
     pub url: String,
+    /// What else the configuration says of it.
+    pub settings: Arc<public::settings::Settings>,
 }
 
 impl Site {
@@ -168,7 +170,7 @@ pub(crate) fn integrity(of: &str) -> String {
 }
 
 /// The alphabet of RFC 4648, with padding: what a policy's hash is written in.
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
@@ -219,9 +221,13 @@ mod tests {
                 "/feed.json",
                 "/history.atom",
                 "/history.rss",
+                "/banner.js",
+                "/banner.json",
+                "/hotline.json",
                 "/badge.svg",
                 "/badge.json",
                 "/badge/{file}",
+                "/hotline/{file}",
                 "/{language}/{feed}",
             ]
         );

@@ -78,6 +78,18 @@ pub const SECTIONS: &[Section] = &[
         about: "A place elsewhere where the public page is published as files: it is there when this host is not. Any number; each is independent of the others.",
     },
     Section {
+        name: "banner",
+        about: "The banner in the application, for services without the edge: a script (`/banner.js`) and what it reads (`/banner.json`).",
+    },
+    Section {
+        name: "[group]",
+        about: "Customers who can be told that they, and not others, are affected.",
+    },
+    Section {
+        name: "hotline",
+        about: "What whoever calls your hotline hears: one current text in each language at `/hotline/de.txt`, `.ssml`, `.twiml.xml` and `.vxml`, empty when all is well; and the telephone system that is told when it changes.",
+    },
+    Section {
         name: "operator",
         about: "The operator's console: incidents with reasons, runs with evidence, lock chains, proposals to approve, the kill switch. For who is let in (`evenkeel people`), and refused on anything but loopback.",
     },
@@ -241,6 +253,21 @@ settings! {
         "secret_file" Secret "-" "\"status-key\"" "A file with the secret: the S3 secret key, the Azure account's key, or Google's service account (JSON).";
         "identity_file" Folder "-" "\"/etc/evenkeel/id_ed25519\"" "SFTP: the private key; else what `ssh` itself would use.";
         "ssh_config" Folder "-" "\"/etc/evenkeel/ssh_config\"" "SFTP: a configuration file for `ssh`, instead of its own.";
+    }
+    "banner" {
+        "secret_file" Secret "-" "\"banner-key\"" "A file with the key of the tickets by which the script knows a tenant; the service has the same. At least 32 bytes: `openssl rand -hex 32`.";
+    }
+    "[group]" {
+        "name" Text "" "\"Customers on server 2\"" "Its name, as customers read it and as it is told with `--affected`.";
+        "tenants" List "-" "[\"acme\", \"globex\"]" "The tenants in it, by the names that the service signs.";
+        "tenants_file" Folder "-" "\"server-2.txt\"" "A file with further ones, one on each line.";
+    }
+    "hotline" {
+        "time_zone" Text "-" "\"Europe/Copenhagen\"" "Where your callers live: times are said by their clock. Without it they are UTC, and say so.";
+        "continue_at" Text "-" "\"https://voice.example.com/menu\"" "TwiML and VoiceXML: the document with which a call goes on afterwards, whether anything was said or not.";
+        "webhook_url" Text "-" "\"https://voice.example.com/evenkeel\"" "The telephone system: one signed POST with the text of every language when it changes, and after a start.";
+        "webhook_url_file" Secret "-" "\"hotline-url\"" "A file with that address, where it is a secret.";
+        "webhook_secret_file" Secret "-" "\"hotline-secret\"" "A file with the secret that signs it, as Standard Webhooks say; `whsec_` and base64, or any text of at least 24 bytes.";
     }
     "operator" {
         "listen" Address "\"127.0.0.1:8081\"" "\"127.0.0.1:8081\"" "Where the operator's pages listen; without a certificate loopback only (use an SSH tunnel).";

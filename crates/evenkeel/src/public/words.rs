@@ -15,6 +15,7 @@
 //! so that a copy that is read later is as true as it was.
 
 mod sentences;
+mod spoken;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -29,6 +30,7 @@ use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
 pub use evenkeel_core::language::Language;
 pub use sentences::Answer;
+pub use spoken::{Call, SPOKEN_MAX, Spoken};
 
 /// The words of one language.
 pub struct Words {
@@ -207,6 +209,28 @@ templates! {
     pub earlier_updates();
     /// Where there are more than its own page shows.
     pub earlier_updates_gone();
+
+    /// That whoever reads it is hurt.
+    pub banner_you();
+    /// The button that takes a banner away.
+    pub banner_hide();
+
+    spoken_hour(hour: u64);
+    spoken_minute(minute: u64);
+    spoken_day(day: u64);
+    spoken_time(hour: &str, minute: &str, half: u64);
+    spoken_time_full(hour: &str, half: u64);
+    spoken_zone(time: &str);
+    spoken_day_time(day: &str, time: &str);
+    spoken_functions(count: u64);
+    spoken_ours();
+    spoken_since(at: &str);
+    spoken_since_long();
+    spoken_next(at: &str);
+    spoken_unknown(count: u64, functions: &str);
+    spoken_blind();
+    spoken_recovered(count: u64, functions: &str);
+    spoken_planned();
 
     history_none();
     history_calm();

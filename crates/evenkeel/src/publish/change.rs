@@ -59,7 +59,7 @@ fn hash(record: &Record) -> [u8; 32] {
         held: _,
         stops: _,
         ledger: _,
-        edge: _,
+        edge,
         last: _,
     } = record;
     let mut hash = Sha256::new();
@@ -71,6 +71,7 @@ fn hash(record: &Record) -> [u8; 32] {
         }
     };
     take(&|hash| put(hash, components));
+    take(&|hash| put(hash, &edge.banner));
     for incident in incidents.values().filter(|incident| incident.is_public()) {
         take(&|hash| put(hash, incident));
     }

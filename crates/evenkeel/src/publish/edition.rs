@@ -71,7 +71,8 @@ pub fn paths(record: &Record, policy: &Policy) -> Vec<Listed> {
     let machines = machines.filter(|path| !path.starts_with("/badge"));
     paths.extend(machines.map(|path| {
         // A feed says what happened and when.
-        let speaks_of = match path.starts_with("/api/") {
+        let of_now = ["/api/", "/hotline", "/banner.json"];
+        let speaks_of = match of_now.iter().any(|start| path.starts_with(start)) {
             true => Moment::Now,
             false => Moment::Past,
         };

@@ -65,6 +65,7 @@ fn site(record: Record) -> (Site, watch::Sender<Arc<Published>>) {
         evidence: "evidence".into(),
         name: "Back office".into(),
         url: "https://status.example.com".into(),
+        settings: Arc::default(),
     };
     (site, pump)
 }

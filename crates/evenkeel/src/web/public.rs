@@ -13,7 +13,8 @@ mod asked;
 pub mod documents;
 mod kept;
 pub mod machines;
-mod said;
+pub(super) mod said;
+pub mod settings;
 mod strip;
 mod view;
 

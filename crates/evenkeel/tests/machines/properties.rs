@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::language::Language;
 use evenkeel_core::record::KEPT_ENDED;
 use evenkeel_core::status::Status;
+use evenkeel_core::telling::{Affected, DataAffected, FreeText, PersonWord, ToldFacts};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::scene::{Scene, second};
+use crate::scene::{Scene, person, second};
 
 /// Names nobody should give, and somebody will.
 const HOSTILE: &[&str] = &[
@@ -24,6 +26,20 @@ const HOSTILE: &[&str] = &[
     "two\nlines\tand a tab\r",
     "",
 ];
+
+/// What a person says of an incident, in words nobody should choose.
+fn somebody(name: &str) -> PersonWord {
+    let facts = ToldFacts {
+        affected: Some(Affected::Group(name.into())),
+        data: Some(DataAffected::BeingChecked),
+        works: [evenkeel_core::ids::ComponentId::from("c0")].into(),
+    };
+    let text = FreeText {
+        language: Language::Dutch,
+        text: format!("{name}\n\n<script>alert(1)</script> ]]>\nTot straks."),
+    };
+    person(facts, Some(text))
+}
 
 const STATUSES: [IncidentStatus; 4] = [
     IncidentStatus::Investigating,
@@ -56,7 +72,8 @@ prop_compose! {
         for (at, status, component, harm, words) in incidents {
             let incident = scene.opens(second(at), &[(component, HARMS[harm])]);
             for word in 0..words {
-                scene.says(second(at + i64::from(word)), incident);
+                let person = (word == 2).then(|| somebody(HOSTILE[component as usize + 1]));
+                scene.tells(second(at + i64::from(word)), incident, person);
             }
             scene.comes_to(second(at + 60), incident, STATUSES[status]);
         }
@@ -182,11 +199,13 @@ proptest! {
                 .filter(roxmltree::Node::is_element)
                 .map(|node| node.tag_name().name())
                 .collect();
-            prop_assert!(names.is_subset(&["div", "p", "strong", "time", "br"].into()));
+            prop_assert!(names.is_subset(&["div", "p", "strong", "time", "br", "blockquote"].into()));
             let said: String = html.descendants().filter_map(|n| n.text().filter(|_| n.is_text())).collect();
             for update in list(told, "incident_updates") {
-                let body = seen(update["body"].as_str().unwrap());
-                prop_assert!(seen(&said).contains(&body), "{} lacks {}", said, body);
+                for body in update["body"].as_str().unwrap().split('\n') {
+                    let body = seen(body);
+                    prop_assert!(seen(&said).contains(&body), "{} lacks {}", said, body);
+                }
             }
         }
         for path in scene.paths().iter().filter(|path| path.ends_with(".svg")) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel::pump::published::Published;
+use evenkeel::web::public::settings::Settings;
 use evenkeel::web::{Site, public};
 use evenkeel_core::Timestamp;
 use evenkeel_core::event::{Event, What};
@@ -16,6 +17,7 @@ use evenkeel_core::policy::{ComponentPolicy, Policy};
 use evenkeel_core::record::Record;
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
+use evenkeel_core::telling::{FreeText, PersonWord, ToldFacts};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::service::Service;
@@ -31,6 +33,7 @@ pub(crate) struct Scene {
     pub(crate) is_stale: bool,
     /// When it is published.
     pub(crate) at: Timestamp,
+    pub(crate) settings: Settings,
 }
 
 /// A moment of the story; far from any midnight of the tests' own day.
@@ -55,6 +58,7 @@ impl Scene {
             policy,
             is_stale: false,
             at: second(1_000_000),
+            settings: Settings::default(),
         }
     }
 
@@ -109,6 +113,16 @@ impl Scene {
 
     /// One more public word about an incident.
     pub(crate) fn says(&mut self, at: Timestamp, incident: IncidentId) {
+        self.tells(at, incident, None);
+    }
+
+    /// The same, with what a person knows.
+    pub(crate) fn tells(
+        &mut self,
+        at: Timestamp,
+        incident: IncidentId,
+        person: Option<PersonWord>,
+    ) {
         let state = &self.record.incidents[&incident];
         let is_past = state.status >= IncidentStatus::Monitoring;
         let components: BTreeMap<_, _> = state
@@ -135,7 +149,7 @@ impl Scene {
                 since: state.opened_at,
                 next_update_at: (state.status != IncidentStatus::Resolved)
                     .then(|| evenkeel_core::time::after(at, Duration::from_secs(1200))),
-                person: None,
+                person: person.map(Box::new),
                 approved_by: None,
             },
         };
@@ -156,6 +170,7 @@ impl Scene {
             evidence: std::env::temp_dir().join("evenkeel-no-evidence"),
             name: "Back office".into(),
             url: "https://status.example.com/".into(),
+            settings: Arc::new(self.settings.clone()),
         }
     }
 
@@ -193,6 +208,18 @@ impl Scene {
                 body: String::from_utf8(body.into()).expect("UTF-8"),
             }
         })
+    }
+}
+
+/// A person's part of a word.
+pub(crate) fn person(facts: ToldFacts, text: Option<FreeText>) -> PersonWord {
+    PersonWord {
+        by: "operator:ana".into(),
+        text,
+        facts,
+        promised: false,
+        reason: Some("the lock of 4711 is gone".into()),
+        corrects: None,
     }
 }
 

@@ -1,10 +1,13 @@
 //! Addresses, headers and words that must hold in every answer.
 
+use evenkeel_core::ids::{IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::language::Language;
 use evenkeel_core::status::Status;
+use evenkeel_core::telling::{Affected, DataAffected, FreeText, PersonWord, ToldFacts};
 use hyper::StatusCode;
 
-use crate::scene::{Scene, second};
+use crate::scene::{Scene, person, second};
 
 /// Login was down and is watched now; invoices work; nobody sees quotes.
 fn after_an_outage() -> Scene {
@@ -22,7 +25,7 @@ fn after_an_outage() -> Scene {
 fn every_listed_address_answers_any_origin_and_says_how_long_it_is_good() {
     let scene = after_an_outage();
     let paths = scene.paths();
-    assert_eq!(paths.len(), 15 + 2 * 3 + 3 * 5);
+    assert_eq!(paths.len(), 18 + 2 * 3 + 3 * 5 + 4 * 5);
     for path in &paths {
         let answer = scene.ask(path, &[("origin", "https://elsewhere.example")]);
         assert_eq!(answer.status, StatusCode::OK, "{path}");
@@ -34,6 +37,11 @@ fn every_listed_address_answers_any_origin_and_says_how_long_it_is_good() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         let kind = match path.rsplit_once('.').unwrap().1 {
             "svg" => "image/svg+xml",
+            "js" => "text/javascript; charset=utf-8",
+            "txt" => "text/plain; charset=utf-8",
+            "ssml" => "application/ssml+xml; charset=utf-8",
+            "vxml" => "application/voicexml+xml; charset=utf-8",
+            "xml" => "application/xml; charset=utf-8",
             "atom" => "application/atom+xml; charset=utf-8",
             "rss" => "application/rss+xml; charset=utf-8",
             _ if path.ends_with("/feed.json") => "application/feed+json; charset=utf-8",
@@ -42,7 +50,9 @@ fn every_listed_address_answers_any_origin_and_says_how_long_it_is_good() {
         assert_eq!(answer.header("content-type"), kind, "{path}");
         let cache = answer.header("cache-control");
         assert!(cache.ends_with(", must-revalidate"), "{path}: {cache}");
-        assert!(answer.body.len() > 50, "{path}");
+        // Only a person's ear is told nothing by nothing.
+        let least = if path.ends_with(".txt") { 0 } else { 50 };
+        assert!(answer.body.len() >= least, "{path}");
         // Nothing is sent twice.
         let again = scene.ask(path, &[("if-none-match", answer.header("etag"))]);
         assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{path}");
@@ -65,10 +75,88 @@ fn what_is_not_there_is_not_found() {
         "/de/history.atom",
         "/de/summary.json",
         "/badge/c0",
+        "/hotline/fr.txt",
+        "/hotline/de",
+        "/hotline/de.mp3",
+        "/hotline/.txt",
         "/badge/.svg",
         "/api/v2/components/c0.json",
     ] {
         assert_eq!(scene.ask(path, &[]).status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+/// A person's words are everywhere that an update is, with their language; a correction
+/// names what it corrects; and nobody learns who said so, or why.
+#[test]
+fn a_person_is_read_everywhere_and_their_language_is_named() {
+    let mut scene = after_an_outage();
+    let facts = ToldFacts {
+        affected: Some(Affected::Some),
+        data: Some(DataAffected::No),
+        works: ["c1".into()].into(),
+    };
+    let free = |text: &str| FreeText {
+        language: Language::Dutch,
+        text: text.into(),
+    };
+    let incident = IncidentId(1);
+    let said = person(facts, Some(free("Wij herstellen het.\n\nTot straks.")));
+    scene.tells(second(1000), incident, Some(said));
+    let wrong = scene.record.last.message;
+    let corrected = PersonWord {
+        corrects: Some(MessageId(wrong)),
+        ..person(ToldFacts::default(), Some(free("Ook facturen.")))
+    };
+    scene.tells(second(1100), incident, Some(corrected));
+
+    let incidents = scene.json("/api/v2/incidents.json");
+    let updates = &incidents["incidents"][0]["incident_updates"];
+    assert_eq!(
+        updates[1]["body"],
+        "Login works. We keep watching whether it stays so. Next word by 15:43 UTC.\n\
+         Some customers are affected.\nNo data is affected.\nInvoices still works.\n\
+         Original text (Nederlands):\nWij herstellen het.\nTot straks."
+    );
+    let original = &updates[1]["evenkeel_text"];
+    assert_eq!(original["language"], "nl");
+    assert_eq!(original["text"], "Wij herstellen het.\n\nTot straks.");
+    assert_eq!(updates[1].get("evenkeel_corrects"), None);
+    assert_eq!(updates[0]["evenkeel_corrects"], updates[1]["id"]);
+    assert_eq!(updates[2].get("evenkeel_text"), None);
+
+    for path in ["/feed.atom", "/de/feed.rss"] {
+        let feed = scene.text(path);
+        let feed = roxmltree::Document::parse(&feed).expect("XML");
+        let html = feed.descendants().find_map(|node| {
+            let name = node.tag_name().name();
+            let of_entry = node
+                .parent()
+                .is_some_and(|parent| parent.tag_name().name() == "item");
+            let is_content = name == "content" || (name == "description" && of_entry);
+            is_content.then(|| node.text().expect("HTML"))
+        });
+        let html = html.expect("an entry");
+        let quote =
+            "<blockquote lang=\"nl\"><p>Wij herstellen het.</p><p>Tot straks.</p></blockquote>";
+        assert!(html.contains(quote), "{html}");
+        assert!(
+            html.contains(&format!("incidents/I-1#M-{wrong}\">")),
+            "{html}"
+        );
+    }
+    let feed = scene.json("/pl/feed.json");
+    let text = feed["items"][0]["content_text"].as_str().expect("a text");
+    assert!(
+        text.contains("(Nederlands):\nWij herstellen het."),
+        "{text}"
+    );
+    for path in scene.paths() {
+        let text = scene.text(&path);
+        assert!(
+            !text.contains("4711") && !text.contains("ana"),
+            "{path}: {text}"
+        );
     }
 }
 

@@ -143,6 +143,135 @@ lasted = { $from } til { $to }, i alt { $span }
 earlier_updates = Tidligere beskeder
 earlier_updates_gone = Tidligere beskeder vises ikke længere.
 
+## In the application
+
+banner_you = Du er berørt.
+banner_hide = Skjul denne besked
+
+## On the telephone
+
+# One current text for whoever calls, at most twenty seconds long: numbers in words, since not
+# every voice reads figures well, and short sentences.
+spoken_hour =
+    { $hour ->
+        [0] nul
+        [1] et
+        [2] to
+        [3] tre
+        [4] fire
+        [5] fem
+        [6] seks
+        [7] syv
+        [8] otte
+        [9] ni
+        [10] ti
+        [11] elleve
+        [12] tolv
+        [13] tretten
+        [14] fjorten
+        [15] femten
+        [16] seksten
+        [17] sytten
+        [18] atten
+        [19] nitten
+        [20] tyve
+        [21] enogtyve
+        [22] toogtyve
+       *[23] treogtyve
+    }
+spoken_minute =
+    { $minute ->
+        [1] nul et
+        [2] nul to
+        [3] nul tre
+        [4] nul fire
+        [5] nul fem
+        [6] nul seks
+        [7] nul syv
+        [8] nul otte
+        [9] nul ni
+        [10] ti
+        [11] elleve
+        [12] tolv
+        [13] tretten
+        [14] fjorten
+        [15] femten
+        [16] seksten
+        [17] sytten
+        [18] atten
+        [19] nitten
+        [20] tyve
+        [21] enogtyve
+        [22] toogtyve
+        [23] treogtyve
+        [24] fireogtyve
+        [25] femogtyve
+        [26] seksogtyve
+        [27] syvogtyve
+        [28] otteogtyve
+        [29] niogtyve
+        [30] tredive
+        [31] enogtredive
+        [32] toogtredive
+        [33] treogtredive
+        [34] fireogtredive
+        [35] femogtredive
+        [36] seksogtredive
+        [37] syvogtredive
+        [38] otteogtredive
+        [39] niogtredive
+        [40] fyrre
+        [41] enogfyrre
+        [42] toogfyrre
+        [43] treogfyrre
+        [44] fireogfyrre
+        [45] femogfyrre
+        [46] seksogfyrre
+        [47] syvogfyrre
+        [48] otteogfyrre
+        [49] niogfyrre
+        [50] halvtreds
+        [51] enoghalvtreds
+        [52] tooghalvtreds
+        [53] treoghalvtreds
+        [54] fireoghalvtreds
+        [55] femoghalvtreds
+        [56] seksoghalvtreds
+        [57] syvoghalvtreds
+        [58] otteoghalvtreds
+       *[59] nioghalvtreds
+    }
+# Monday is 1.
+spoken_day =
+    { $day ->
+        [1] mandag
+        [2] tirsdag
+        [3] onsdag
+        [4] torsdag
+        [5] fredag
+        [6] lørdag
+       *[7] søndag
+    }
+spoken_time = klokken { $hour } { $minute }
+spoken_time_full = klokken { $hour }
+# Where nobody said in which zone callers live.
+spoken_zone = { $time } UTC
+spoken_day_time = { $day } { $time }
+# Functions whose names are too long or too many to be spoken.
+spoken_functions =
+    { $count ->
+        [one] en funktion
+       *[other] flere funktioner
+    }
+spoken_ours = Fejlen ligger hos os, og vi arbejder på den.
+spoken_since = Vi har kendt til det siden { $at }.
+spoken_since_long = Vi har kendt til det i mere end en uge.
+spoken_next = Du hører mere senest { $at }.
+spoken_unknown = Vi kan lige nu ikke se, om { $functions } virker.
+spoken_blind = Vi kan lige nu ikke se, hvordan det står til. Vi arbejder på det.
+spoken_recovered = { $functions } virker igen. Vi holder øje med det.
+spoken_planned = Arbejdet er planlagt.
+
 ## Ninety days
 
 history_none = Ingen historik endnu

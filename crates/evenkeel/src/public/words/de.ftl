@@ -195,6 +195,143 @@ lasted = { $from } bis { $to }, insgesamt { $span }
 earlier_updates = Frühere Nachrichten
 earlier_updates_gone = Frühere Nachrichten werden nicht mehr gezeigt.
 
+## In the application
+
+banner_you = Sie sind betroffen.
+banner_hide = Diese Nachricht ausblenden
+
+## On the telephone
+
+# One current text for whoever calls, at most twenty seconds long: numbers in words, since not
+# every voice reads figures well, and short sentences.
+spoken_hour =
+    { $hour ->
+        [0] null
+        [1] ein
+        [2] zwei
+        [3] drei
+        [4] vier
+        [5] fünf
+        [6] sechs
+        [7] sieben
+        [8] acht
+        [9] neun
+        [10] zehn
+        [11] elf
+        [12] zwölf
+        [13] dreizehn
+        [14] vierzehn
+        [15] fünfzehn
+        [16] sechzehn
+        [17] siebzehn
+        [18] achtzehn
+        [19] neunzehn
+        [20] zwanzig
+        [21] einundzwanzig
+        [22] zweiundzwanzig
+       *[23] dreiundzwanzig
+    }
+spoken_minute =
+    { $minute ->
+        [1] eins
+        [2] zwei
+        [3] drei
+        [4] vier
+        [5] fünf
+        [6] sechs
+        [7] sieben
+        [8] acht
+        [9] neun
+        [10] zehn
+        [11] elf
+        [12] zwölf
+        [13] dreizehn
+        [14] vierzehn
+        [15] fünfzehn
+        [16] sechzehn
+        [17] siebzehn
+        [18] achtzehn
+        [19] neunzehn
+        [20] zwanzig
+        [21] einundzwanzig
+        [22] zweiundzwanzig
+        [23] dreiundzwanzig
+        [24] vierundzwanzig
+        [25] fünfundzwanzig
+        [26] sechsundzwanzig
+        [27] siebenundzwanzig
+        [28] achtundzwanzig
+        [29] neunundzwanzig
+        [30] dreißig
+        [31] einunddreißig
+        [32] zweiunddreißig
+        [33] dreiunddreißig
+        [34] vierunddreißig
+        [35] fünfunddreißig
+        [36] sechsunddreißig
+        [37] siebenunddreißig
+        [38] achtunddreißig
+        [39] neununddreißig
+        [40] vierzig
+        [41] einundvierzig
+        [42] zweiundvierzig
+        [43] dreiundvierzig
+        [44] vierundvierzig
+        [45] fünfundvierzig
+        [46] sechsundvierzig
+        [47] siebenundvierzig
+        [48] achtundvierzig
+        [49] neunundvierzig
+        [50] fünfzig
+        [51] einundfünfzig
+        [52] zweiundfünfzig
+        [53] dreiundfünfzig
+        [54] vierundfünfzig
+        [55] fünfundfünfzig
+        [56] sechsundfünfzig
+        [57] siebenundfünfzig
+        [58] achtundfünfzig
+       *[59] neunundfünfzig
+    }
+# Monday is 1.
+spoken_day =
+    { $day ->
+        [1] Montag
+        [2] Dienstag
+        [3] Mittwoch
+        [4] Donnerstag
+        [5] Freitag
+        [6] Samstag
+       *[7] Sonntag
+    }
+spoken_time = { $hour } Uhr { $minute }
+spoken_time_full = { $hour } Uhr
+# Where nobody said in which zone callers live.
+spoken_zone = { $time } UTC
+spoken_day_time = { $day }, { $time }
+# Functions whose names are too long or too many to be spoken.
+spoken_functions =
+    { $count ->
+        [one] eine Funktion
+       *[other] mehrere Funktionen
+    }
+spoken_ours = Die Störung liegt bei uns, und wir arbeiten daran.
+spoken_since = Wir wissen davon seit { $at }.
+spoken_since_long = Wir wissen davon seit mehr als einer Woche.
+spoken_next = Sie hören mehr bis { $at }.
+spoken_unknown =
+    { $count ->
+        [one] Wir können zurzeit nicht sehen, ob { $functions } funktioniert.
+       *[other] Wir können zurzeit nicht sehen, ob { $functions } funktionieren.
+    }
+spoken_blind = Wir können zurzeit nicht sehen, wie es steht. Wir arbeiten daran.
+spoken_recovered =
+    { $count ->
+        [one] { $functions } funktioniert wieder. Wir beobachten weiter.
+       *[other] { $functions } funktionieren wieder. Wir beobachten weiter.
+    }
+spoken_planned = Diese Arbeiten sind geplant.
+
 ## Ninety days
 
 history_none = Noch kein Verlauf

@@ -187,6 +187,151 @@ lasted = { $from } to { $to }, { $span } in all
 earlier_updates = Earlier updates
 earlier_updates_gone = Earlier updates are no longer shown.
 
+## In the application
+
+banner_you = You are affected.
+banner_hide = Hide this message
+
+## On the telephone
+
+# One current text for whoever calls, at most twenty seconds long: numbers in words, since not
+# every voice reads figures well, and short sentences. $half: the hours before noon are 0.
+spoken_hour =
+    { $hour ->
+        [0] twelve
+        [1] one
+        [2] two
+        [3] three
+        [4] four
+        [5] five
+        [6] six
+        [7] seven
+        [8] eight
+        [9] nine
+        [10] ten
+        [11] eleven
+        [12] twelve
+        [13] one
+        [14] two
+        [15] three
+        [16] four
+        [17] five
+        [18] six
+        [19] seven
+        [20] eight
+        [21] nine
+        [22] ten
+       *[23] eleven
+    }
+spoken_minute =
+    { $minute ->
+        [1] oh one
+        [2] oh two
+        [3] oh three
+        [4] oh four
+        [5] oh five
+        [6] oh six
+        [7] oh seven
+        [8] oh eight
+        [9] oh nine
+        [10] ten
+        [11] eleven
+        [12] twelve
+        [13] thirteen
+        [14] fourteen
+        [15] fifteen
+        [16] sixteen
+        [17] seventeen
+        [18] eighteen
+        [19] nineteen
+        [20] twenty
+        [21] twenty-one
+        [22] twenty-two
+        [23] twenty-three
+        [24] twenty-four
+        [25] twenty-five
+        [26] twenty-six
+        [27] twenty-seven
+        [28] twenty-eight
+        [29] twenty-nine
+        [30] thirty
+        [31] thirty-one
+        [32] thirty-two
+        [33] thirty-three
+        [34] thirty-four
+        [35] thirty-five
+        [36] thirty-six
+        [37] thirty-seven
+        [38] thirty-eight
+        [39] thirty-nine
+        [40] forty
+        [41] forty-one
+        [42] forty-two
+        [43] forty-three
+        [44] forty-four
+        [45] forty-five
+        [46] forty-six
+        [47] forty-seven
+        [48] forty-eight
+        [49] forty-nine
+        [50] fifty
+        [51] fifty-one
+        [52] fifty-two
+        [53] fifty-three
+        [54] fifty-four
+        [55] fifty-five
+        [56] fifty-six
+        [57] fifty-seven
+        [58] fifty-eight
+       *[59] fifty-nine
+    }
+# Monday is 1.
+spoken_day =
+    { $day ->
+        [1] Monday
+        [2] Tuesday
+        [3] Wednesday
+        [4] Thursday
+        [5] Friday
+        [6] Saturday
+       *[7] Sunday
+    }
+spoken_time =
+    { $half ->
+        [0] { $hour } { $minute } am
+       *[1] { $hour } { $minute } pm
+    }
+spoken_time_full =
+    { $half ->
+        [0] { $hour } am
+       *[1] { $hour } pm
+    }
+# Where nobody said in which zone callers live.
+spoken_zone = { $time } UTC
+spoken_day_time = { $day }, { $time }
+# Functions whose names are too long or too many to be spoken.
+spoken_functions =
+    { $count ->
+        [one] one function
+       *[other] several functions
+    }
+spoken_ours = The fault is on our side, and we are working on it.
+spoken_since = We have known of it since { $at }.
+spoken_since_long = We have known of it for more than a week.
+spoken_next = You will hear more by { $at }.
+spoken_unknown =
+    { $count ->
+        [one] We cannot see at the moment whether { $functions } works.
+       *[other] We cannot see at the moment whether { $functions } work.
+    }
+spoken_blind = We cannot see at the moment how things are. We are working on it.
+spoken_recovered =
+    { $count ->
+        [one] { $functions } works again. We keep watching.
+       *[other] { $functions } work again. We keep watching.
+    }
+spoken_planned = This work is planned.
+
 ## Ninety days
 
 history_none = No history yet

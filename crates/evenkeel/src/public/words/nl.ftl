@@ -192,6 +192,143 @@ lasted = { $from } tot { $to }, in totaal { $span }
 earlier_updates = Eerdere berichten
 earlier_updates_gone = Eerdere berichten worden niet meer getoond.
 
+## In the application
+
+banner_you = Dit betreft ook u.
+banner_hide = Dit bericht verbergen
+
+## On the telephone
+
+# One current text for whoever calls, at most twenty seconds long: numbers in words, since not
+# every voice reads figures well, and short sentences.
+spoken_hour =
+    { $hour ->
+        [0] nul
+        [1] één
+        [2] twee
+        [3] drie
+        [4] vier
+        [5] vijf
+        [6] zes
+        [7] zeven
+        [8] acht
+        [9] negen
+        [10] tien
+        [11] elf
+        [12] twaalf
+        [13] dertien
+        [14] veertien
+        [15] vijftien
+        [16] zestien
+        [17] zeventien
+        [18] achttien
+        [19] negentien
+        [20] twintig
+        [21] eenentwintig
+        [22] tweeëntwintig
+       *[23] drieëntwintig
+    }
+spoken_minute =
+    { $minute ->
+        [1] één
+        [2] twee
+        [3] drie
+        [4] vier
+        [5] vijf
+        [6] zes
+        [7] zeven
+        [8] acht
+        [9] negen
+        [10] tien
+        [11] elf
+        [12] twaalf
+        [13] dertien
+        [14] veertien
+        [15] vijftien
+        [16] zestien
+        [17] zeventien
+        [18] achttien
+        [19] negentien
+        [20] twintig
+        [21] eenentwintig
+        [22] tweeëntwintig
+        [23] drieëntwintig
+        [24] vierentwintig
+        [25] vijfentwintig
+        [26] zesentwintig
+        [27] zevenentwintig
+        [28] achtentwintig
+        [29] negenentwintig
+        [30] dertig
+        [31] eenendertig
+        [32] tweeëndertig
+        [33] drieëndertig
+        [34] vierendertig
+        [35] vijfendertig
+        [36] zesendertig
+        [37] zevenendertig
+        [38] achtendertig
+        [39] negenendertig
+        [40] veertig
+        [41] eenenveertig
+        [42] tweeënveertig
+        [43] drieënveertig
+        [44] vierenveertig
+        [45] vijfenveertig
+        [46] zesenveertig
+        [47] zevenenveertig
+        [48] achtenveertig
+        [49] negenenveertig
+        [50] vijftig
+        [51] eenenvijftig
+        [52] tweeënvijftig
+        [53] drieënvijftig
+        [54] vierenvijftig
+        [55] vijfenvijftig
+        [56] zesenvijftig
+        [57] zevenenvijftig
+        [58] achtenvijftig
+       *[59] negenenvijftig
+    }
+# Monday is 1.
+spoken_day =
+    { $day ->
+        [1] maandag
+        [2] dinsdag
+        [3] woensdag
+        [4] donderdag
+        [5] vrijdag
+        [6] zaterdag
+       *[7] zondag
+    }
+spoken_time = { $hour } uur { $minute }
+spoken_time_full = { $hour } uur
+# Where nobody said in which zone callers live.
+spoken_zone = { $time } UTC
+spoken_day_time = { $day } { $time }
+# Functions whose names are too long or too many to be spoken.
+spoken_functions =
+    { $count ->
+        [one] een functie
+       *[other] meerdere functies
+    }
+spoken_ours = De storing ligt bij ons, en we werken eraan.
+spoken_since = We weten ervan sinds { $at }.
+spoken_since_long = We weten ervan sinds meer dan een week.
+spoken_next = U hoort meer vóór { $at }.
+spoken_unknown =
+    { $count ->
+        [one] We kunnen op dit moment niet zien of { $functions } werkt.
+       *[other] We kunnen op dit moment niet zien of { $functions } werken.
+    }
+spoken_blind = We kunnen op dit moment niet zien hoe het ervoor staat. We werken eraan.
+spoken_recovered =
+    { $count ->
+        [one] { $functions } werkt weer. We blijven opletten.
+       *[other] { $functions } werken weer. We blijven opletten.
+    }
+spoken_planned = Dit onderhoud is gepland.
+
 ## Ninety days
 
 history_none = Nog geen geschiedenis

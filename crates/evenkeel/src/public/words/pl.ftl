@@ -210,6 +210,144 @@ lasted = Od { $from } do { $to }, łącznie { $span }
 earlier_updates = Wcześniejsze informacje
 earlier_updates_gone = Wcześniejsze informacje nie są już wyświetlane.
 
+## In the application
+
+banner_you = Problem dotyczy także Państwa.
+banner_hide = Ukryj tę wiadomość
+
+## On the telephone
+
+# One current text for whoever calls, at most twenty seconds long: numbers in words, since not
+# every voice reads figures well, and short sentences.
+spoken_hour =
+    { $hour ->
+        [0] zerowej
+        [1] pierwszej
+        [2] drugiej
+        [3] trzeciej
+        [4] czwartej
+        [5] piątej
+        [6] szóstej
+        [7] siódmej
+        [8] ósmej
+        [9] dziewiątej
+        [10] dziesiątej
+        [11] jedenastej
+        [12] dwunastej
+        [13] trzynastej
+        [14] czternastej
+        [15] piętnastej
+        [16] szesnastej
+        [17] siedemnastej
+        [18] osiemnastej
+        [19] dziewiętnastej
+        [20] dwudziestej
+        [21] dwudziestej pierwszej
+        [22] dwudziestej drugiej
+       *[23] dwudziestej trzeciej
+    }
+spoken_minute =
+    { $minute ->
+        [1] zero jeden
+        [2] zero dwa
+        [3] zero trzy
+        [4] zero cztery
+        [5] zero pięć
+        [6] zero sześć
+        [7] zero siedem
+        [8] zero osiem
+        [9] zero dziewięć
+        [10] dziesięć
+        [11] jedenaście
+        [12] dwanaście
+        [13] trzynaście
+        [14] czternaście
+        [15] piętnaście
+        [16] szesnaście
+        [17] siedemnaście
+        [18] osiemnaście
+        [19] dziewiętnaście
+        [20] dwadzieścia
+        [21] dwadzieścia jeden
+        [22] dwadzieścia dwa
+        [23] dwadzieścia trzy
+        [24] dwadzieścia cztery
+        [25] dwadzieścia pięć
+        [26] dwadzieścia sześć
+        [27] dwadzieścia siedem
+        [28] dwadzieścia osiem
+        [29] dwadzieścia dziewięć
+        [30] trzydzieści
+        [31] trzydzieści jeden
+        [32] trzydzieści dwa
+        [33] trzydzieści trzy
+        [34] trzydzieści cztery
+        [35] trzydzieści pięć
+        [36] trzydzieści sześć
+        [37] trzydzieści siedem
+        [38] trzydzieści osiem
+        [39] trzydzieści dziewięć
+        [40] czterdzieści
+        [41] czterdzieści jeden
+        [42] czterdzieści dwa
+        [43] czterdzieści trzy
+        [44] czterdzieści cztery
+        [45] czterdzieści pięć
+        [46] czterdzieści sześć
+        [47] czterdzieści siedem
+        [48] czterdzieści osiem
+        [49] czterdzieści dziewięć
+        [50] pięćdziesiąt
+        [51] pięćdziesiąt jeden
+        [52] pięćdziesiąt dwa
+        [53] pięćdziesiąt trzy
+        [54] pięćdziesiąt cztery
+        [55] pięćdziesiąt pięć
+        [56] pięćdziesiąt sześć
+        [57] pięćdziesiąt siedem
+        [58] pięćdziesiąt osiem
+       *[59] pięćdziesiąt dziewięć
+    }
+# Monday is 1.
+spoken_day =
+    { $day ->
+        [1] poniedziałku
+        [2] wtorku
+        [3] środy
+        [4] czwartku
+        [5] piątku
+        [6] soboty
+       *[7] niedzieli
+    }
+# Times and days stand in the genitive: "od" and "do" want it.
+spoken_time = godziny { $hour } { $minute }
+spoken_time_full = godziny { $hour }
+# Where nobody said in which zone callers live.
+spoken_zone = { $time } czasu UTC
+spoken_day_time = { $day }, { $time }
+# Functions whose names are too long or too many to be spoken.
+spoken_functions =
+    { $count ->
+        [one] jedna z funkcji
+       *[many] kilka funkcji
+    }
+spoken_ours = Usterka jest po naszej stronie i pracujemy nad nią.
+spoken_since = Wiemy o tym od { $at }.
+spoken_since_long = Wiemy o tym od ponad tygodnia.
+spoken_next = Kolejna informacja pojawi się do { $at }.
+spoken_unknown =
+    { $count ->
+        [few] W tej chwili nie widzimy, czy { $functions } działają.
+       *[many] W tej chwili nie widzimy, czy { $functions } działa.
+    }
+spoken_blind = W tej chwili nie widzimy, jaki jest stan. Pracujemy nad tym.
+spoken_recovered =
+    { $count ->
+        [few] { $functions } znowu działają. Nadal to obserwujemy.
+       *[many] { $functions } znowu działa. Nadal to obserwujemy.
+    }
+spoken_planned = Te prace są zaplanowane.
+
 ## Ninety days
 
 history_none = Brak historii

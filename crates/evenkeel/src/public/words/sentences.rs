@@ -168,7 +168,7 @@ impl Words {
 }
 
 /// A sentence begins with a capital, but for a name, which is written as it is.
-fn capital(text: &str, names: &[&str]) -> String {
+pub(super) fn capital(text: &str, names: &[&str]) -> String {
     if names.iter().any(|name| text.starts_with(name)) {
         return text.to_owned();
     }

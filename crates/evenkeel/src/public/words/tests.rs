@@ -237,11 +237,29 @@ fn every_template_renders_with_every_combination_of_facts() {
 const SAME: &[(Language, &[&str])] = &[
     (
         Language::Dutch,
-        &["date", "date_year", "functions_named", "moment"],
+        &[
+            "date",
+            "date_year",
+            "functions_named",
+            "moment",
+            "spoken_zone",
+        ],
     ),
-    (Language::German, &["functions_named", "moment", "month"]),
-    (Language::Polish, &["date", "date_year", "moment"]),
-    (Language::Danish, &["functions_named"]),
+    (
+        Language::German,
+        &[
+            "functions_named",
+            "moment",
+            "month",
+            "spoken_day_time",
+            "spoken_zone",
+        ],
+    ),
+    (
+        Language::Polish,
+        &["date", "date_year", "moment", "spoken_day_time"],
+    ),
+    (Language::Danish, &["functions_named", "spoken_zone"]),
 ];
 
 #[test]

@@ -187,6 +187,7 @@ mod tests {
                 evidence: "evidence".into(),
                 name: "Back office".into(),
                 url: "http://localhost".into(),
+                settings: Arc::default(),
             };
             let made = Arc::new(AtomicUsize::new(0));
             let answering = |cache: &'static str| {
@@ -305,6 +306,7 @@ mod tests {
             evidence: "evidence".into(),
             name: "Back office".into(),
             url: "http://localhost".into(),
+            settings: Arc::default(),
         };
         let kept = Kept::of(site);
         let of = || MadeOf {

@@ -6,6 +6,8 @@
 //! | `/feed.atom`, `/feed.rss`, `/feed.json` | one entry for each incident ([`feeds`]) |
 //! | `/de/feed.atom`, and so on | the same in a language |
 //! | `/history.atom`, `/history.rss` | the same, where readers of Statuspage look |
+//! | `/banner.js`, `/banner.json` | in the application, for services without the edge ([`banner`]) |
+//! | `/hotline/de.txt`, and so on | what whoever calls hears ([`hotline`]) |
 //! | `/badge.svg`, `/badge.json`, `/badge/COMPONENT.svg`, `.json` | for other people's pages ([`badge`]) |
 //!
 //! All of it says what the page says, from the same picture and in the words of the same
@@ -19,7 +21,9 @@
 
 mod api;
 mod badge;
+mod banner;
 mod feeds;
+mod hotline;
 mod picture;
 
 use axum::extract::{Path, State};
@@ -35,6 +39,7 @@ use super::missing;
 use crate::public::words::{Language, Words};
 use crate::web::{CROSS_ORIGIN_RESOURCE_POLICY, Site};
 use feeds::feed_address;
+pub(crate) use hotline::texts as hotline_texts;
 use picture::{PLAIN, Picture};
 
 /// A file that is the same at every address but for what it says.
@@ -52,10 +57,14 @@ const RSS: &str = "application/rss+xml; charset=utf-8";
 const JSON_FEED: &str = "application/feed+json; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// As long as for the page: what is polled says how things are.
 const NOW: u32 = 5;
 /// Readers ask every few minutes at most, many of them at the same second.
 const FEED: u32 = 30;
+/// It is with every page of the service; a newer one may come with a newer Evenkeel.
+const SCRIPT: u32 = 3600;
 
 /// The files that are always there.
 const FILES: &[File] = &[
@@ -92,6 +101,11 @@ const FILES: &[File] = &[
     file("/feed.json", JSON_FEED, FEED, feeds::json::feed),
     file("/history.atom", ATOM, FEED, feeds::atom::feed),
     file("/history.rss", RSS, FEED, feeds::rss::feed),
+    file("/banner.js", JAVASCRIPT, SCRIPT, |_| {
+        banner::SCRIPT.to_owned()
+    }),
+    file("/banner.json", JSON, NOW, banner::answer),
+    file("/hotline.json", JSON, NOW, hotline::every_language),
     file("/badge.svg", SVG, NOW, |picture| {
         badge::Badge::of_all(picture).svg()
     }),
@@ -128,6 +142,7 @@ pub(super) fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
         })
         .collect();
     routes.push(("/badge/{file}", get(component_badge)));
+    routes.push(("/hotline/{file}", get(hotline_file)));
     routes.push(("/{language}/{feed}", get(feed_in)));
     routes
 }
@@ -143,7 +158,8 @@ pub fn paths(policy: &Policy) -> Vec<String> {
         let tag = language.tag();
         FEEDS.map(|(name, ..)| format!("/{tag}/{name}"))
     });
-    fixed.chain(badges).chain(feeds).collect()
+    let all = fixed.chain(badges).chain(feeds);
+    all.chain(hotline::paths()).collect()
 }
 
 /// The feeds every language has: their names, what a reader looks for, what a person calls
@@ -194,6 +210,21 @@ async fn feed_in(
     let published = site.now();
     let body = (file.write)(&Picture::of(&site, &published, language));
     answer(body, file.content_type, file.fresh, &headers)
+}
+
+/// What callers hear: `de.txt`, `de.vxml`.
+async fn hotline_file(
+    State(site): State<Site>,
+    Path(file): Path<String>,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Response {
+    let Some((language, form)) = hotline::named(&file) else {
+        return missing(State(site), asked).await;
+    };
+    let published = site.now();
+    let body = (form.write)(&Picture::of(&site, &published, language));
+    answer(body, form.content_type, NOW, &headers)
 }
 
 /// A component's badge: `login.svg`, `login.json`.

@@ -68,15 +68,21 @@ impl<'a> View<'a> {
         &self.components
     }
 
+    /// Whether nothing is known of now.
+    pub(super) fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
     /// Unresolved incidents that customers were told of, newest first.
-    fn open(&self) -> Vec<&'a Incident> {
+    pub(super) fn open(&self) -> Vec<&'a Incident> {
         let incidents = self.published.record.incidents.values().rev();
         incidents
             .filter(|incident| incident.is_announced())
             .collect()
     }
 
-    fn judged(&self) -> Answer<'a> {
+    /// What the answer at the top says.
+    pub(super) fn judged(&self) -> Answer<'a> {
         if self.is_stale {
             let since = match &self.published.trouble {
                 Some((since, _)) => *since,

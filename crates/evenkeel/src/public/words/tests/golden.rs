@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::status::Status;
+use jiff::tz::TimeZone;
 
 use super::INCIDENT_STATUSES;
-use crate::public::words::{Answer, Language, Words};
+use crate::public::words::{Answer, Call, Language, Words};
 
 const NAMES: [&str; 22] = [
     "Login",
@@ -73,8 +74,123 @@ fn all(words: &Words) -> String {
     updates(words, &mut paper);
     functions(words, &mut paper);
     times(words, &mut paper);
+    people(words, &mut paper);
+    telephone(words, &mut paper);
     page(words, &mut paper);
     paper.0
+}
+
+fn people(words: &Words, paper: &mut Paper) {
+    paper.heading("What a person adds");
+    for text in [
+        words.affected_all(),
+        words.affected_some(),
+        words.affected_group("Customers on server 2"),
+        words.data_safe(),
+        words.data_affected(),
+        words.data_checked(),
+        words.corrects(),
+    ] {
+        paper.say(&text);
+    }
+    for language in Language::ALL {
+        paper.say(&words.original(language.own_name()));
+    }
+}
+
+fn telephone(words: &Words, paper: &mut Paper) {
+    paper.heading("On the telephone");
+    let (now, zone) = (at(NOW), TimeZone::get("Europe/Berlin").expect("a zone"));
+    let mut say = |answer: Answer<'_>, zone: Option<&TimeZone>, next: Option<Timestamp>| {
+        let call = Call {
+            now,
+            zone,
+            next_update_at: next,
+        };
+        paper.say(&words.spoken(&answer, call).text());
+    };
+    let next = Some(at("2026-03-02T05:59:00Z"));
+    say(Answer::Stale { since: now }, None, None);
+    for count in [1, 2, 3] {
+        let components = || NAMES[..count].to_vec();
+        for status in Status::ALL.into_iter().filter(|status| status.is_harm()) {
+            let components = components()
+                .into_iter()
+                .map(|name| (name, status))
+                .collect();
+            let since = at(TIMES[0]);
+            say(Answer::Harm { components, since }, Some(&zone), next);
+        }
+        let since = at(TIMES[0]);
+        let unknown = Answer::PartlyUnknown {
+            components: components(),
+            since,
+        };
+        say(unknown, None, None);
+        let components = components();
+        let maintenance = Answer::Maintenance {
+            components: components.clone(),
+        };
+        say(maintenance, None, None);
+        say(Answer::Recovered { components }, None, None);
+    }
+    let of = |since| Answer::Harm {
+        components: vec![
+            (NAMES[0], Status::MajorOutage),
+            (NAMES[1], Status::DegradedPerformance),
+        ],
+        since,
+    };
+    say(of(at(TIMES[1])), None, Some(at("2026-03-01T12:00:00Z")));
+    say(of(at(TIMES[2])), Some(&zone), None);
+    let long = vec![(
+        "a name that is longer than forty letters are",
+        Status::MajorOutage,
+    )];
+    let since = at(TIMES[0]);
+    say(
+        Answer::Harm {
+            components: long,
+            since,
+        },
+        Some(&zone),
+        None,
+    );
+    let monday = at("2026-03-02T00:00:00Z");
+    for day in 0..7 {
+        let told = evenkeel_core::time::after(
+            monday,
+            std::time::Duration::from_secs(day * 86_400 + 7_500),
+        );
+        let since = told;
+        let call = Call {
+            now: at("2026-03-08T23:00:00Z"),
+            zone: Some(&zone),
+            next_update_at: None,
+        };
+        let components = vec![(NAMES[0], Status::MajorOutage)];
+        paper.say(
+            &words
+                .spoken(&Answer::Harm { components, since }, call)
+                .text(),
+        );
+    }
+    for minute in 0..60 {
+        // Every minute, and every hour with them.
+        let told = at(&format!("2026-03-01T{:02}:{minute:02}:00Z", minute % 24));
+        let components = vec![(NAMES[0], Status::MajorOutage)];
+        let answer = Answer::Harm {
+            components,
+            since: told,
+        };
+        let call = Call {
+            now: at("2026-03-01T23:59:30Z"),
+            zone: Some(&TimeZone::UTC),
+            next_update_at: None,
+        };
+        let sentences = words.spoken(&answer, call).sentences;
+        paper.say(sentences.last().expect("since when"));
+    }
 }
 
 fn answers(words: &Words, paper: &mut Paper) {
@@ -247,6 +363,8 @@ fn page(words: &Words, paper: &mut Paper) {
         words.missing(),
         words.missing_why(),
         words.languages(),
+        words.banner_you(),
+        words.banner_hide(),
         words.follow(),
         words.programs(),
         words.footer(),

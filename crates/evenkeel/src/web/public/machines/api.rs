@@ -168,7 +168,7 @@ struct Incident<'a> {
 struct IncidentUpdate<'a> {
     id: &'a str,
     status: &'static str,
-    body: &'a str,
+    body: String,
     incident_id: &'a str,
     created_at: String,
     updated_at: String,
@@ -177,6 +177,18 @@ struct IncidentUpdate<'a> {
     deliver_notifications: bool,
     custom_tweet: Option<&'a str>,
     tweet_id: Option<&'a str>,
+    /// What a person wrote, in their language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evenkeel_text: Option<Original<'a>>,
+    /// The update that this one corrects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evenkeel_corrects: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Original<'a> {
+    language: &'static str,
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -305,10 +317,11 @@ fn update<'a>(
 ) -> IncidentUpdate<'a> {
     let at = millis(update.at);
     let affected = update.components.iter().map(affected);
+    let original = update.said.as_ref().and_then(|said| said.original.as_ref());
     IncidentUpdate {
         id: &update.id,
         status: update.status.as_str(),
-        body: &update.text,
+        body: update.body(),
         incident_id,
         created_at: at.clone(),
         updated_at: at.clone(),
@@ -318,6 +331,11 @@ fn update<'a>(
         deliver_notifications: true,
         custom_tweet: None,
         tweet_id: None,
+        evenkeel_text: original.map(|(_, free)| Original {
+            language: free.language.tag(),
+            text: &free.text,
+        }),
+        evenkeel_corrects: update.corrects.as_deref(),
     }
 }
 

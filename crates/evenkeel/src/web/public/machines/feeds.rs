@@ -20,7 +20,7 @@ pub(super) mod rss;
 use std::borrow::Cow;
 
 use evenkeel_core::Timestamp;
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::picture::{PLAIN, Picture, Told};
 use crate::public::words::{Language, Words};
@@ -97,11 +97,17 @@ impl Entry<'_> {
     fn html(&self, words: &Words) -> Markup {
         html! {
             @for update in &self.told.updates {
-                p {
-                    strong { (words.incident_status(update.status)) } " · "
-                    (clock::element(update.at, &words.minute_of_day(update.at)))
-                    br;
-                    (plain(&update.text))
+                div {
+                    p {
+                        strong { (words.incident_status(update.status)) } " · "
+                        (clock::element(update.at, &words.minute_of_day(update.at)))
+                        br;
+                        (plain(&update.text))
+                    }
+                    @if let Some(said) = &update.said {
+                        @let said = said.html(|wrong| format!("{}#{wrong}", self.told.link));
+                        (PreEscaped(plain(&said.into_string())))
+                    }
                 }
             }
         }
@@ -112,7 +118,7 @@ impl Entry<'_> {
         let paragraphs = self.told.updates.iter().map(|update| {
             let word = words.incident_status(update.status);
             let when = words.minute_of_day(update.at);
-            format!("{word} · {when}\n{}", plain(&update.text))
+            format!("{word} · {when}\n{}", plain(&update.body()))
         });
         paragraphs.collect::<Vec<_>>().join("\n\n")
     }

@@ -13,16 +13,18 @@ use std::collections::BTreeMap;
 
 use axum::http::Uri;
 use evenkeel_core::Timestamp;
-use evenkeel_core::ids::{ComponentId, IncidentId};
+use evenkeel_core::ids::{ComponentId, IncidentId, MessageId};
 use evenkeel_core::incident::{Incident, IncidentStatus, LastWord};
 use evenkeel_core::message::{Body, Message};
 use evenkeel_core::status::Status;
+use evenkeel_core::telling::PersonWord;
 use sha2::{Digest, Sha256};
 
 use super::super::UPDATES_ALL_MAX;
 use super::super::documents::{Moment, address};
+use super::super::said::Said;
 use super::super::view::View;
-use crate::public::words::{Language, Words};
+use crate::public::words::{Call, Language, Spoken, Words};
 use crate::pump::published::Published;
 use crate::web::Site;
 
@@ -102,6 +104,20 @@ pub(super) struct Update<'a> {
     pub(super) components: Vec<Affected<'a>>,
     /// What was said, in sentences.
     pub(super) text: String,
+    /// What a person added.
+    pub(super) said: Option<Said<'a>>,
+    /// The update that it corrects, where that is still kept.
+    pub(super) corrects: Option<String>,
+}
+
+impl Update<'_> {
+    /// All of it as plain text, a line for each paragraph.
+    pub(super) fn body(&self) -> String {
+        match &self.said {
+            Some(said) => format!("{}\n{}", self.text, said.text()),
+            None => self.text.clone(),
+        }
+    }
 }
 
 /// A component in an update.
@@ -146,6 +162,34 @@ impl<'a> Picture<'a> {
     /// The page's first sentence.
     pub(super) fn answer(&self) -> String {
         self.view.answer_text()
+    }
+
+    /// Whether nothing is known of now.
+    pub(super) fn is_stale(&self) -> bool {
+        self.view.is_stale()
+    }
+
+    /// Incidents that customers were told of and that are not over, newest first.
+    pub(super) fn open(&self) -> Vec<&'a Incident> {
+        self.view.open()
+    }
+
+    /// An incident's page, in the language of whoever opens it.
+    pub(super) fn link_for_anybody(&self, incident: IncidentId) -> String {
+        format!("{}/incidents/{incident}", self.base())
+    }
+
+    /// What whoever calls hears of it.
+    pub(super) fn spoken(&self) -> Spoken {
+        let now = self.published.at;
+        let open = self.announced().filter(|(_, last)| is_open(last));
+        let promised = open.filter_map(|(_, last)| last.next_update_at);
+        let call = Call {
+            now,
+            zone: self.site.settings.hotline.zone.as_ref(),
+            next_update_at: promised.filter(|next| *next > now).min(),
+        };
+        self.words.spoken(&self.view.judged(), call)
     }
 
     /// A component's status in a word or two.
@@ -248,6 +292,8 @@ impl<'a> Picture<'a> {
                 status: last.status,
                 components: &last.components,
                 next_update_at: last.next_update_at,
+                message: None,
+                person: None,
             });
         }
         said.sort_by_key(|word| word.at);
@@ -263,7 +309,11 @@ impl<'a> Picture<'a> {
         let updates = said.iter().enumerate().rev().take(UPDATES_MAX);
         let updates = updates.map(|(place, word)| {
             let before = place.checked_sub(1).map(|place| said[place].components);
-            self.update(&id, word, before)
+            let wrong = word.person.and_then(|person| person.corrects);
+            let wrong = said
+                .iter()
+                .find(|one| wrong.is_some() && one.message == wrong);
+            self.update(&id, word, before, wrong)
         });
         let harmed = incident
             .harmed
@@ -288,6 +338,7 @@ impl<'a> Picture<'a> {
         incident: &str,
         word: &Word<'a>,
         before: Option<&BTreeMap<ComponentId, Status>>,
+        corrects: Option<&Word<'a>>,
     ) -> Update<'a> {
         let affected = word.components.iter().map(|(id, status)| Affected {
             id,
@@ -297,13 +348,19 @@ impl<'a> Picture<'a> {
         });
         let components: Vec<Affected<'a>> = affected.collect();
         let named: Vec<_> = components.iter().map(|of| (of.name, of.status)).collect();
-        let parts = [
-            incident.to_owned(),
-            millis(word.at),
-            word.status.as_str().into(),
-        ];
+        let id = |of: &Word<'_>| {
+            let parts = [
+                incident.to_owned(),
+                millis(of.at),
+                of.status.as_str().into(),
+            ];
+            id_of("update", &parts)
+        };
+        let said = |person| Said::of(self.site, self.words, person);
         Update {
-            id: id_of("update", &parts),
+            id: id(word),
+            corrects: corrects.map(id),
+            said: word.person.map(said),
             at: word.at,
             status: word.status,
             text: self
@@ -320,6 +377,8 @@ struct Word<'a> {
     status: IncidentStatus,
     components: &'a BTreeMap<ComponentId, Status>,
     next_update_at: Option<Timestamp>,
+    message: Option<MessageId>,
+    person: Option<&'a PersonWord>,
 }
 
 impl<'a> Word<'a> {
@@ -329,12 +388,15 @@ impl<'a> Word<'a> {
                 status,
                 components,
                 next_update_at,
+                person,
                 ..
             } => Some(Self {
                 at: message.at,
                 status: *status,
                 components,
                 next_update_at: *next_update_at,
+                message: Some(message.id),
+                person: person.as_deref(),
             }),
             Body::Operator { .. } => None,
         }
