@@ -5,7 +5,8 @@
 //! is better than what is seen only with a reason, which is kept and shown to operators.
 //! Nothing that was told is edited: a correction is a further word that names the earlier.
 
-use alloc::collections::BTreeSet;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::time::Duration;
 
@@ -140,6 +141,19 @@ pub struct PersonWord {
     pub corrects: Option<MessageId>,
 }
 
+/// Components as a person tells of them: where they call it better than it looks, they work.
+pub(crate) fn as_given(
+    improves: bool,
+    mut components: BTreeMap<ComponentId, Status>,
+) -> BTreeMap<ComponentId, Status> {
+    if improves {
+        for told in components.values_mut() {
+            *told = Status::Operational;
+        }
+    }
+    components
+}
+
 /// Why a word cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Untellable {
@@ -203,6 +217,70 @@ impl Record {
         let says_better = tell.status >= IncidentStatus::Monitoring;
         self.against(incident, says_better, &tell.facts)
             .filter(|_| tell.reason.is_none())
+    }
+
+    /// The word that customers are told where a person tells an update; `None` where it
+    /// cannot be told. Without a promise the next word comes after `soon`.
+    pub fn update_of(
+        &self,
+        by: &Observer,
+        tell: &Tell,
+        soon: Duration,
+        now: Timestamp,
+    ) -> Option<Body> {
+        if self.untellable(tell, now).is_some() {
+            return None;
+        }
+        let incident = self.incidents.get(&tell.incident)?;
+        let status = tell.status;
+        let better = status >= IncidentStatus::Monitoring;
+        let improves = better && tell.reason.is_some();
+        let next_update_at = tell.next_update_at.unwrap_or(time::after(now, soon));
+        let person = PersonWord {
+            by: by.clone(),
+            text: tell.text.clone(),
+            facts: tell.facts.clone(),
+            promised: tell.next_update_at.is_some(),
+            reason: tell.reason.clone(),
+            corrects: None,
+        };
+        Some(Body::Public {
+            status,
+            components: as_given(improves, self.seen_of(incident)),
+            since: incident.harm_since.unwrap_or(incident.opened_at),
+            next_update_at: (status != IncidentStatus::Resolved).then_some(next_update_at),
+            person: Some(Box::new(person)),
+            approved_by: None,
+        })
+    }
+
+    /// The same of a correction, with the incident it is about. Nothing else of what was
+    /// told last changes by it.
+    pub fn correction_of(&self, by: &Observer, correct: &Correct) -> Option<(IncidentId, Body)> {
+        if self.uncorrectable(correct).is_some() {
+            return None;
+        }
+        let wrong = self.messages.get(&correct.message);
+        let incident = wrong.and_then(|state| state.message.incident);
+        let incident = incident.and_then(|id| self.incidents.get(&id))?;
+        let told = incident.last_word.as_ref()?;
+        let person = PersonWord {
+            by: by.clone(),
+            text: correct.text.clone(),
+            facts: correct.facts.clone(),
+            promised: false,
+            reason: correct.reason.clone(),
+            corrects: Some(correct.message),
+        };
+        let body = Body::Public {
+            status: told.status,
+            components: told.components.clone(),
+            since: incident.harm_since.unwrap_or(incident.opened_at),
+            next_update_at: told.next_update_at,
+            person: Some(Box::new(person)),
+            approved_by: None,
+        };
+        Some((incident.id, body))
     }
 
     /// Why a correction cannot be told; `None` where it can.

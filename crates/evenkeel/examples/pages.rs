@@ -675,6 +675,7 @@ async fn main() -> std::io::Result<()> {
             name: "Back office".into(),
             url: format!("http://{}", page.local_addr()?),
             settings: Arc::default(),
+            useful: Arc::default(),
         };
         let runs = folder.path().join("runs");
         let places = Places { journal, runs };

@@ -6,6 +6,7 @@
 
 mod acme;
 mod banner;
+mod brand;
 mod calendar;
 mod checks;
 mod components;
@@ -134,6 +135,10 @@ pub struct Page {
     pub tls: Option<TlsFiles>,
     /// How long a published copy speaks of now.
     pub copies_valid_for: Duration,
+    /// How it looks as the vendor's own.
+    pub brand: crate::web::public::brand::Brand,
+    /// What a visitor's own browser asks.
+    pub ask: Option<crate::web::public::settings::Ask>,
 }
 
 /// The operator's pages.
@@ -320,6 +325,8 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let told = crate::web::public::settings::Settings {
         hotline: callers,
         banner: banner::read(&mut root, report),
+        brand: page.brand.clone(),
+        ask: page.ask.clone(),
     };
     let operator = program::operator(&mut root, report, page.listen);
     let pager = program::pager(&mut root, report);

@@ -23,4 +23,5 @@ pub mod rights;
 pub mod serve;
 pub mod survey;
 mod telling;
+pub mod useful;
 pub mod web;

@@ -43,6 +43,7 @@ use crate::pump::store::{SqliteFile, StartError};
 use crate::pump::{Pace, Parts, Pump};
 use crate::quiet;
 use crate::recorder::{self, Recorder};
+use crate::useful::Useful;
 use crate::web::operator::{Console, Places};
 use crate::web::serving::{Bounds, serve as serve_pages, serve_over};
 use crate::web::tls::{Tls, TlsError};
@@ -191,6 +192,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
             None => format!("{}://{}", addresses.page_scheme, addresses.page),
         },
         settings: Arc::new(config.told.clone()),
+        useful: Arc::new(Useful::of(&config.data_dir)),
     };
     let public_site = site.clone();
     let source = metrics::Source {

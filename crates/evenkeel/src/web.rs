@@ -32,6 +32,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::pump::published::Published;
+use crate::useful::Useful;
 
 /// What pages are made from.
 #[derive(Clone)]
@@ -48,6 +49,8 @@ pub struct Site {
     pub url: String,
     /// What else the configuration says of it.
     pub settings: Arc<public::settings::Settings>,
+    /// What readers said of its pages.
+    pub useful: Arc<Useful>,
 }
 
 impl Site {
@@ -107,15 +110,12 @@ impl Style {
     }
 
     fn of(css: &'static str, script: &'static str, more: &str) -> Self {
-        let hash = integrity(css);
-        let policy = format!(
-            "default-src 'none'; style-src '{hash}'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; {more}"
-        );
+        let policy = policy(&format!("'{}'", integrity(css)), more);
         Self {
             css,
             script,
             integrity: integrity(script),
-            policy: HeaderValue::from_str(&policy).expect("a policy is plain ASCII"),
+            policy,
         }
     }
 
@@ -138,10 +138,29 @@ impl Style {
         }
     }
 
+    /// The policy of pages with this style sheet and another, and with what `more` allows.
+    pub(crate) fn policy_with(&self, css: &str, more: &str) -> HeaderValue {
+        let mut styles = format!("'{}'", integrity(self.css));
+        if !css.is_empty() {
+            styles.push_str(&format!(" '{}'", integrity(css)));
+        }
+        policy(&styles, more)
+    }
+
     /// Puts on an answer what every answer carries.
-    pub(crate) fn guard(&self, mut response: Response, cache: &'static str) -> Response {
+    pub(crate) fn guard(&self, response: Response, cache: &'static str) -> Response {
+        self.guard_by(response, cache, self.policy.clone())
+    }
+
+    /// The same, with a policy of its own.
+    pub(crate) fn guard_by(
+        &self,
+        mut response: Response,
+        cache: &'static str,
+        policy: HeaderValue,
+    ) -> Response {
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_SECURITY_POLICY, self.policy.clone());
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         for (name, value) in [
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (header::REFERRER_POLICY, "no-referrer"),
@@ -163,6 +182,14 @@ impl Style {
         }
         response
     }
+}
+
+/// What a page may load: these styles, and `more`.
+fn policy(styles: &str, more: &str) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; style-src {styles}; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; {more}"
+    );
+    HeaderValue::from_str(&policy).expect("a policy is plain ASCII")
 }
 
 pub(crate) fn integrity(of: &str) -> String {
@@ -206,8 +233,12 @@ mod tests {
                 "/{language}",
                 "/{language}/",
                 "/{language}/incidents/{id}",
+                "/{language}/incidents/{id}/useful",
                 "/healthz",
                 "/favicon.svg",
+                "/logo.svg",
+                "/logo.png",
+                "/logo.webp",
                 "/api/v2/summary.json",
                 "/api/v2/status.json",
                 "/api/v2/components.json",

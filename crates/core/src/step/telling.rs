@@ -10,7 +10,6 @@
 //! word waits at a time; what changes meanwhile takes its place and waits no longer. A word
 //! that says nothing new but keeps the promise is asked nobody for.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -29,7 +28,7 @@ use crate::message::Body;
 use crate::policy::{Policy, TellMode};
 use crate::record::{OpenFinding, Record};
 use crate::status::Status;
-use crate::telling::{Correct, PersonWord, Tell};
+use crate::telling::{Correct, Tell, as_given};
 use crate::time;
 
 /// What is to be said of an incident.
@@ -314,73 +313,16 @@ impl Work<'_> {
     }
 
     pub(super) fn tell_as_ordered(&mut self, by: &Observer, tell: &Tell) {
-        let record = &self.state.record;
-        if record.untellable(tell, self.now).is_some() {
-            return;
+        let soon = self.policy.incidents.next_update_after;
+        if let Some(body) = self.state.record.update_of(by, tell, soon, self.now) {
+            self.request(Some(tell.incident), body);
         }
-        let Some(incident) = record.incidents.get(&tell.incident) else {
-            return;
-        };
-        let status = tell.status;
-        let better = status >= IncidentStatus::Monitoring;
-        let improves = better && tell.reason.is_some();
-        let Stand { components, .. } = said_of(status, improves, record.seen_of(incident));
-        let soon = time::after(self.now, self.policy.incidents.next_update_after);
-        let next_update_at = tell.next_update_at.unwrap_or(soon);
-        let since = incident.harm_since.unwrap_or(incident.opened_at);
-        let person = PersonWord {
-            by: by.clone(),
-            text: tell.text.clone(),
-            facts: tell.facts.clone(),
-            promised: tell.next_update_at.is_some(),
-            reason: tell.reason.clone(),
-            corrects: None,
-        };
-        self.request(
-            Some(tell.incident),
-            Body::Public {
-                status,
-                components,
-                since,
-                next_update_at: (status != IncidentStatus::Resolved).then_some(next_update_at),
-                person: Some(Box::new(person)),
-                approved_by: None,
-            },
-        );
     }
 
     pub(super) fn correct_as_ordered(&mut self, by: &Observer, correct: &Correct) {
-        let record = &self.state.record;
-        if record.uncorrectable(correct).is_some() {
-            return;
+        if let Some((incident, body)) = self.state.record.correction_of(by, correct) {
+            self.request(Some(incident), body);
         }
-        let wrong = record.messages.get(&correct.message);
-        let incident = wrong.and_then(|state| state.message.incident);
-        let Some(incident) = incident.and_then(|id| record.incidents.get(&id)) else {
-            return;
-        };
-        let Some(told) = &incident.last_word else {
-            return;
-        };
-        let person = PersonWord {
-            by: by.clone(),
-            text: correct.text.clone(),
-            facts: correct.facts.clone(),
-            promised: false,
-            reason: correct.reason.clone(),
-            corrects: Some(correct.message),
-        };
-        // Nothing else of what was told last changes by it.
-        let body = Body::Public {
-            status: told.status,
-            components: told.components.clone(),
-            since: incident.harm_since.unwrap_or(incident.opened_at),
-            next_update_at: told.next_update_at,
-            person: Some(Box::new(person)),
-            approved_by: None,
-        };
-        let id = incident.id;
-        self.request(Some(id), body);
     }
 
     pub(super) fn approve_word(&mut self, id: IncidentId, by: &Observer) {
@@ -408,17 +350,12 @@ impl Work<'_> {
     }
 }
 
-/// A status as a person gives it: where they call it better than it looks, the components
-/// are told to work.
+/// A status as a person gives it.
 fn said_of(
     status: IncidentStatus,
     improves: bool,
-    mut components: BTreeMap<ComponentId, Status>,
+    components: BTreeMap<ComponentId, Status>,
 ) -> Stand {
-    if improves {
-        for told in components.values_mut() {
-            *told = Status::Operational;
-        }
-    }
+    let components = as_given(improves, components);
     Stand { status, components }
 }

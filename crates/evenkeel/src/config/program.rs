@@ -10,6 +10,7 @@ use evenkeel_core::policy::{
     FIRST_WORD_WITHIN, IncidentPolicy, TELL_AFTER_MAX, TellMode, TellingPolicy,
 };
 
+use super::brand;
 use super::listeners::tls_files;
 use super::reader::{At, Report, Section};
 use super::secrets::secret;
@@ -62,9 +63,13 @@ pub(super) fn page(root: &mut Section<'_>, report: &mut Report<'_>) -> Page {
         crate::publish::VALID_FOR_MIN,
         crate::publish::VALID_FOR,
     );
+    let brand = brand::read(&mut section, report);
+    let ask = brand::ask(&mut section, report);
     section.finish(report);
     Page {
         tls,
+        brand,
+        ask,
         copies_valid_for,
         listen,
         name: name.map_or_else(|| "Service".into(), |at| at.value),

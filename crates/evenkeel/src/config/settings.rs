@@ -240,6 +240,12 @@ settings! {
         "listen" Address "\"127.0.0.1:8080\"" "\"0.0.0.0:8080\"" "Where the page listens; port 0 takes a free one. Put it behind your TLS proxy or give it a certificate, on another host name than the service.";
         "name" Text "\"Service\"" "\"Back office\"" "The name of the service, as customers know it.";
         "url" Text "-" "\"https://status.example.com\"" "The address customers use, for links.";
+        "ask_url" Text "-" "\"https://app.example.com/healthz\"" "An address of the service that a visitor's own browser asks, so that the page can say whether it is them. Without it the page says what is seen from outside.";
+        "logo_file" Folder "-" "\"logo.svg\"" "A logo (SVG, PNG or WebP, at most 64 KiB), shown 32 pixels high beside the name.";
+        "accent" Text "-" "\"#0b6478\"" "The colour of links. One that cannot be read on the page (a contrast under 4.5:1) is refused.";
+        "accent_dark" Text "-" "\"#6cc4d9\"" "The same for visitors who read light on dark; without it, made from `accent`.";
+        "imprint_url" Text "-" "\"https://example.com/imprint\"" "Who is behind it: a link below every page.";
+        "privacy_url" Text "-" "\"https://example.com/privacy\"" "What is done with visitors' data: a link below every page.";
         "copies_valid_for" Duration "\"5m\"" "\"1m\"" "How long a published copy speaks of now. It is renewed after a third of this; one that is not says by itself that how things are is unknown.";
         "certificate_file" Folder "-" "\"status.pem\"" "The certificate and those between it and the authority (PEM): then the page speaks TLS. Read again when it changes, and on SIGHUP.";
         "key_file" Folder "-" "\"status-key.pem\"" "The certificate's key (PEM, without a password), readable by Evenkeel only.";

@@ -135,12 +135,16 @@ fn every_example_of_the_table_is_accepted() {
             }
             let mut value = setting.example.to_owned();
             if setting.kind == Kind::Secret
-                || ["ssh_config", "ca_file", "tenants_file"].contains(&setting.key)
+                || ["ssh_config", "ca_file", "tenants_file", "logo_file"].contains(&setting.key)
             {
                 let path = folder
                     .path()
                     .join(value.trim_matches('"').replace('/', "-"));
-                std::fs::write(&path, "a-secret-of-good-length-for-every-use\n").expect("a file");
+                let text = match setting.key {
+                    "logo_file" => "<svg xmlns=\"http://www.w3.org/2000/svg\"/>\n",
+                    _ => "a-secret-of-good-length-for-every-use\n",
+                };
+                std::fs::write(&path, text).expect("a file");
                 use std::os::unix::fs::PermissionsExt;
                 std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
                     .expect("private");

@@ -265,6 +265,42 @@ templates! {
     pub missing_why();
     /// What the links to the other languages are.
     pub languages();
+    /// Heading of what is said of whose fault it is.
+    pub me_heading();
+    /// It is ours.
+    pub me_ours();
+    /// It was ours.
+    pub me_over();
+    /// We see no fault.
+    pub me_well();
+    /// We cannot see.
+    pub me_unknown();
+    /// The browser reaches the service, too.
+    pub me_reached();
+    /// It got an error that we do not see.
+    pub me_wrong();
+    /// It got no answer in time.
+    pub me_silent();
+    /// It does not get through.
+    pub me_blocked();
+    /// It is offline.
+    pub me_offline();
+    /// We cannot see, the browser gets through.
+    pub me_unknown_reached();
+    /// We cannot see, and it does not either.
+    pub me_unknown_unreached();
+    /// The link to who is behind it.
+    pub imprint();
+    /// The link to what is done with data.
+    pub privacy();
+    /// What is asked below an incident.
+    pub useful();
+    /// One answer.
+    pub useful_yes();
+    /// The other.
+    pub useful_no();
+    /// What is said to it.
+    pub useful_thanks();
     /// What a feed is.
     pub feed();
     /// What the links to the feeds are.

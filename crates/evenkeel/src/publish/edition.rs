@@ -176,7 +176,12 @@ pub async fn render(
         made_at,
         valid_until: time::after(made_at, valid_for),
     };
-    let paths = paths(&published.record, &site.policy);
+    let mut paths = paths(&published.record, &site.policy);
+    if let Some(logo) = &site.settings.brand.logo {
+        let path = logo.path.to_owned();
+        let speaks_of = Moment::Past;
+        paths.insert(0, Listed { path, speaks_of });
+    }
     // All files of one picture, whatever the pump publishes meanwhile.
     let (_pump, frozen) = watch::channel(published);
     let router = public::router(Site {

@@ -159,6 +159,11 @@ fn page(
             }
             Ok(())
         }))
+        // Nobody counts there.
+        .append_element_content_handler(element!("form", |form| {
+            form.remove();
+            Ok(())
+        }))
         .append_element_content_handler(element!("main", |element| {
             main.set(true);
             if let Some(stamp) = ends {

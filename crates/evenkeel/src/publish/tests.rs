@@ -66,6 +66,7 @@ fn site(record: Record) -> (Site, watch::Sender<Arc<Published>>) {
         name: "Back office".into(),
         url: "https://status.example.com".into(),
         settings: Arc::default(),
+        useful: Arc::default(),
     };
     (site, pump)
 }

@@ -189,6 +189,18 @@ fn check_words(by: &str, order: &Order) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Why an order to tell customers something would be refused now; `None` where it would not.
+pub(crate) fn doubt(
+    by: &str,
+    order: &Order,
+    record: &Record,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Refusal> {
+    let words = check_words(by, order).err();
+    words.or_else(|| telling::objection(order, record, policy, now))
+}
+
 /// An order as one would type it.
 pub fn in_words(order: &Order) -> String {
     match order {

@@ -31,6 +31,7 @@ mod proposals;
 mod runs;
 mod telling;
 mod tenants;
+mod writing;
 
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
@@ -145,6 +146,7 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
         ("/journal/{revision}", get(journal::one)),
         ("/audit", get(audit::page)),
         ("/orders", post(orders::give)),
+        ("/preview", post(writing::preview)),
         ("/live", get(live::events)),
         ("/console.js", get(live::script)),
         ("/login", get(login::page).post(login::log_in)),

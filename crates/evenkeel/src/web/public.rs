@@ -10,9 +10,11 @@
 //! strip costs its changes, not its days. Twenty functions that fail every day cost more.
 
 mod asked;
+pub mod brand;
 pub mod documents;
 mod kept;
 pub mod machines;
+mod me;
 pub(super) mod said;
 pub mod settings;
 mod strip;
@@ -20,13 +22,15 @@ mod view;
 
 use std::sync::LazyLock;
 
-use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Form, Router};
 use evenkeel_core::ids::IncidentId;
+use serde::Deserialize;
 
 use super::{FAVICON, Site, Style};
 use crate::public::words::Language;
@@ -35,6 +39,9 @@ use asked::Asked;
 use documents::{Moment, address};
 
 static STYLE: LazyLock<Style> = LazyLock::new(|| Style::new(include_str!("public/page.css")));
+
+/// The longest form: one word.
+const FORM_MAX: usize = 1 << 10;
 
 /// Incidents that are over, on the front page: those of [`PAST_DAYS`], at most so many.
 const PAST_MAX: usize = 20;
@@ -53,8 +60,12 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
         ("/{language}", get(without_slash)),
         ("/{language}/", get(front_in)),
         ("/{language}/incidents/{id}", get(incident_in)),
+        ("/{language}/incidents/{id}/useful", post(useful)),
         ("/healthz", get(healthz)),
         ("/favicon.svg", get(favicon)),
+        ("/logo.svg", get(logo)),
+        ("/logo.png", get(logo)),
+        ("/logo.webp", get(logo)),
     ];
     routes.extend(machines::routes());
     routes
@@ -66,11 +77,14 @@ pub fn router(site: Site) -> Router {
     for (path, method) in routes() {
         router = router.route(path, method);
     }
+    let policy = policy(&site);
     router
         .fallback(missing)
-        .layer(middleware::map_response(async |response: Response| {
+        .layer(DefaultBodyLimit::max(FORM_MAX))
+        .layer(middleware::map_response(move |response: Response| {
+            let policy = policy.clone();
             // Short: a cache in front takes the crowd, and nobody reads old news.
-            STYLE.guard(response, "public, max-age=5")
+            async move { STYLE.guard_by(response, "public, max-age=5", policy) }
         }))
         .layer(middleware::from_fn_with_state(
             kept::Kept::of(site.clone()),
@@ -125,9 +139,67 @@ async fn incident_in(
     }
 }
 
+#[derive(Deserialize)]
+struct Opinion {
+    answer: String,
+}
+
+/// Whether a reader found an incident's page useful.
+async fn useful(
+    site: State<Site>,
+    Path((tag, id)): Path<(String, String)>,
+    asked: Asked,
+    Form(opinion): Form<Opinion>,
+) -> Response {
+    let published = site.now();
+    let known = id.parse().ok().filter(|id| {
+        let incident = published.record.incidents.get(id);
+        incident.is_some_and(|incident| incident.is_public())
+    });
+    let is_useful = match opinion.answer.as_str() {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    };
+    let (Some(language), Some(id), Some(is_useful)) = (Language::of_tag(&tag), known, is_useful)
+    else {
+        return missing(site, asked).await;
+    };
+    site.useful.count(id, is_useful);
+    let page = asked.document(documents::thanks(&site, language, id));
+    ([(header::CACHE_CONTROL, "no-store")], page).into_response()
+}
+
 async fn missing(State(site): State<Site>, asked: Asked) -> Response {
     let page = asked.document(documents::missing(&site, asked.language));
     (StatusCode::NOT_FOUND, page).into_response()
+}
+
+/// What a page may load and run: our own style, and where a browser asks the service, the
+/// script that does, and that service.
+fn policy(site: &Site) -> HeaderValue {
+    let asks = site.settings.ask.as_ref().map(|ask| {
+        let hash = super::integrity(me::SCRIPT);
+        format!("script-src '{hash}'; connect-src 'self' {}; ", ask.origin)
+    });
+    let asks = asks.unwrap_or_default();
+    STYLE.policy_with(
+        &site.settings.brand.css(),
+        &format!("{asks}form-action 'self'"),
+    )
+}
+
+async fn logo(site: State<Site>, uri: Uri, asked: Asked) -> Response {
+    match &site.settings.brand.logo {
+        Some(logo) if logo.path == uri.path() => {
+            let headers = [
+                (header::CONTENT_TYPE, logo.content_type),
+                (header::CACHE_CONTROL, "public, max-age=3600"),
+            ];
+            (headers, logo.bytes.clone()).into_response()
+        }
+        _ => missing(site, asked).await,
+    }
 }
 
 async fn healthz(State(site): State<Site>) -> Response {

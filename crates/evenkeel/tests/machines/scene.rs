@@ -171,6 +171,7 @@ impl Scene {
             name: "Back office".into(),
             url: "https://status.example.com/".into(),
             settings: Arc::new(self.settings.clone()),
+            useful: Arc::default(),
         }
     }
 

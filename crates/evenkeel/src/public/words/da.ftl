@@ -295,6 +295,27 @@ missing_title = Siden findes ikke
 missing = Siden findes ikke
 missing_why = Forstyrrelser, der er ældre end cirka de seneste to hundrede, vises ikke længere her.
 languages = Sprog
+# Is it me? What we see, and what the visitor's own browser found.
+me_heading = Er det mig?
+me_ours = Det er os: du behøver ikke lede efter en fejl hos dig selv.
+me_over = Det var os, og det virker igen: gør det ikke det hos dig, så genindlæs siden.
+me_well = Vi ser ingen fejl: virker noget ikke hos dig, så genindlæs siden og log ind igen, eller prøv en anden browser eller et andet netværk.
+me_unknown = Om det er os, kan vi lige nu ikke se.
+me_reached = Vi ser ingen fejl, og din browser kan nå tjenesten: virker noget alligevel ikke, så genindlæs siden og log ind igen.
+me_wrong = Tjenesten har netop svaret din browser med en fejl, som vi ikke ser udefra: prøv igen om et minut, og sig til, hvis det bliver ved.
+me_silent = Vi ser ingen fejl, men tjenesten svarer ikke din browser: tjek din forbindelse, VPN og firewall, eller prøv et andet netværk.
+me_blocked = Vi ser ingen fejl, men din browser kan ikke nå tjenesten: tjek VPN, firewall og udvidelser, der blokerer, eller prøv et andet netværk.
+me_offline = Din enhed er offline: tjek forbindelsen; siden ser selv efter igen.
+me_unknown_reached = Om det er os, kan vi lige nu ikke se, men din browser kan nå tjenesten.
+me_unknown_unreached = Om det er os, kan vi lige nu ikke se; din browser får heller ikke et godt svar fra tjenesten.
+# Legal links.
+imprint = Om virksomheden
+privacy = Privatlivspolitik
+# Below an incident.
+useful = Var det nyttigt?
+useful_yes = Ja
+useful_no = Nej
+useful_thanks = Tak for dit svar.
 # What a feed says of itself.
 feed = Forstyrrelser og deres forløb, de nyeste først
 # Links to feeds and files follow.

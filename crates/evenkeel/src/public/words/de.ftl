@@ -355,6 +355,27 @@ missing_title = Seite nicht gefunden
 missing = Diese Seite gibt es nicht
 missing_why = Störungen, die älter sind als etwa die letzten zweihundert, werden hier nicht mehr gezeigt.
 languages = Sprache
+# Is it me? What we see, and what the visitor's own browser found.
+me_heading = Liegt es an mir?
+me_ours = Es liegt an uns: Sie brauchen bei sich keinen Fehler zu suchen.
+me_over = Es lag an uns und funktioniert wieder: Falls nicht auch bei Ihnen, laden Sie die Seite neu.
+me_well = Wir sehen keine Störung: Falls bei Ihnen etwas nicht funktioniert, laden Sie die Seite neu und melden Sie sich neu an, oder versuchen Sie einen anderen Browser oder ein anderes Netz.
+me_unknown = Ob es an uns liegt, können wir zurzeit nicht sehen.
+me_reached = Wir sehen keine Störung, und Ihr Browser erreicht den Dienst: Falls trotzdem etwas nicht funktioniert, laden Sie die Seite neu und melden Sie sich neu an.
+me_wrong = Der Dienst hat Ihrem Browser soeben mit einem Fehler geantwortet, den wir von außen nicht sehen: Versuchen Sie es in einer Minute erneut, und sagen Sie uns, wenn es so bleibt.
+me_silent = Wir sehen keine Störung, aber der Dienst antwortet Ihrem Browser nicht: Prüfen Sie Verbindung, VPN und Firewall, oder versuchen Sie ein anderes Netz.
+me_blocked = Wir sehen keine Störung, aber Ihr Browser kommt nicht zum Dienst durch: Prüfen Sie VPN, Firewall und blockierende Erweiterungen, oder versuchen Sie ein anderes Netz.
+me_offline = Ihr Gerät ist offline: Prüfen Sie die Verbindung; diese Seite sieht von selbst wieder nach.
+me_unknown_reached = Ob es an uns liegt, können wir zurzeit nicht sehen, aber Ihr Browser erreicht den Dienst.
+me_unknown_unreached = Ob es an uns liegt, können wir zurzeit nicht sehen; auch Ihr Browser bekommt vom Dienst keine gute Antwort.
+# Legal links.
+imprint = Impressum
+privacy = Datenschutz
+# Below an incident.
+useful = War das hilfreich?
+useful_yes = Ja
+useful_no = Nein
+useful_thanks = Danke für Ihre Antwort.
 # What a feed says of itself.
 feed = Störungen und ihr Verlauf, die neuesten zuerst
 # Links to feeds and files follow.

@@ -355,6 +355,27 @@ missing_title = No such page
 missing = There is no such page
 missing_why = Incidents older than the newest two hundred or so are no longer shown here.
 languages = Language
+# Is it me? What we see, and what the visitor's own browser found.
+me_heading = Is it me?
+me_ours = It is us: you need not look for a fault on your side.
+me_over = It was us, and it works again: if it does not for you, reload the page.
+me_well = We see no fault: if something does not work for you, reload the page and log in anew, or try another browser or network.
+me_unknown = Whether it is us, we cannot see at the moment.
+me_reached = We see no fault, and your browser reaches the service: if something does not work all the same, reload the page and log in anew.
+me_wrong = The service has just answered your browser with a fault that we do not see from outside: try again in a minute, and tell us if it stays.
+me_silent = We see no fault, but the service does not answer your browser: check your connection, VPN and firewall, or try another network.
+me_blocked = We see no fault, but your browser does not get through to the service: check VPN, firewall and extensions that block, or try another network.
+me_offline = Your device is offline: check its connection; this page looks again by itself.
+me_unknown_reached = Whether it is us, we cannot see at the moment, but your browser reaches the service.
+me_unknown_unreached = Whether it is us, we cannot see at the moment; your browser does not get a good answer from the service either.
+# Legal links.
+imprint = Legal notice
+privacy = Privacy
+# Below an incident.
+useful = Was this useful?
+useful_yes = Yes
+useful_no = No
+useful_thanks = Thank you for telling us.
 # What a feed says of itself.
 feed = Incidents and how they went, newest first
 # Links to feeds and files follow.

@@ -352,6 +352,27 @@ missing_title = Pagina niet gevonden
 missing = Deze pagina bestaat niet
 missing_why = Storingen die ouder zijn dan ongeveer de laatste tweehonderd, worden hier niet meer getoond.
 languages = Taal
+# Is it me? What we see, and what the visitor's own browser found.
+me_heading = Ligt het aan mij?
+me_ours = Het ligt aan ons: u hoeft bij uzelf geen fout te zoeken.
+me_over = Het lag aan ons, en het werkt weer: werkt het bij u niet, laad de pagina dan opnieuw.
+me_well = Wij zien geen storing: werkt er bij u iets niet, laad de pagina dan opnieuw en log opnieuw in, of probeer een andere browser of een ander netwerk.
+me_unknown = Of het aan ons ligt, kunnen we op dit moment niet zien.
+me_reached = Wij zien geen storing, en uw browser bereikt de dienst: werkt er toch iets niet, laad de pagina dan opnieuw en log opnieuw in.
+me_wrong = De dienst heeft uw browser zojuist een fout gegeven die wij van buitenaf niet zien: probeer het over een minuut opnieuw, en laat het ons weten als het zo blijft.
+me_silent = Wij zien geen storing, maar de dienst geeft uw browser geen antwoord: controleer uw verbinding, VPN en firewall, of probeer een ander netwerk.
+me_blocked = Wij zien geen storing, maar uw browser komt niet bij de dienst: controleer VPN, firewall en extensies die blokkeren, of probeer een ander netwerk.
+me_offline = Uw apparaat is offline: controleer de verbinding; deze pagina kijkt vanzelf opnieuw.
+me_unknown_reached = Of het aan ons ligt, kunnen we op dit moment niet zien, maar uw browser bereikt de dienst.
+me_unknown_unreached = Of het aan ons ligt, kunnen we op dit moment niet zien; ook uw browser krijgt geen goed antwoord van de dienst.
+# Legal links.
+imprint = Colofon
+privacy = Privacyverklaring
+# Below an incident.
+useful = Had u hier iets aan?
+useful_yes = Ja
+useful_no = Nee
+useful_thanks = Dank u wel voor uw antwoord.
 # What a feed says of itself.
 feed = Storingen en hoe ze verliepen, de nieuwste eerst
 # Links to feeds and files follow.

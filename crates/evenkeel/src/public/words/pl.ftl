@@ -371,6 +371,27 @@ missing_title = Nie ma takiej strony
 missing = Nie ma takiej strony
 missing_why = Zakłócenia starsze niż mniej więcej dwieście ostatnich nie są tu już wyświetlane.
 languages = Język
+# Is it me? What we see, and what the visitor's own browser found.
+me_heading = Czy problem jest po mojej stronie?
+me_ours = Problem jest po naszej stronie: nie trzeba szukać usterki u siebie.
+me_over = Problem był po naszej stronie i już działa: jeśli nie u Państwa, proszę odświeżyć stronę.
+me_well = Nie widzimy usterki: jeśli coś u Państwa nie działa, proszę odświeżyć stronę i zalogować się ponownie albo spróbować w innej przeglądarce lub sieci.
+me_unknown = W tej chwili nie widzimy, czy problem jest po naszej stronie.
+me_reached = Nie widzimy usterki, a Państwa przeglądarka łączy się z usługą: jeśli mimo to coś nie działa, proszę odświeżyć stronę i zalogować się ponownie.
+me_wrong = Usługa odpowiedziała właśnie Państwa przeglądarce błędem, którego z zewnątrz nie widzimy: proszę spróbować za minutę i dać nam znać, jeśli tak zostanie.
+me_silent = Nie widzimy usterki, ale usługa nie odpowiada Państwa przeglądarce: proszę sprawdzić połączenie, VPN i zaporę sieciową albo spróbować w innej sieci.
+me_blocked = Nie widzimy usterki, ale Państwa przeglądarka nie może połączyć się z usługą: proszę sprawdzić VPN, zaporę sieciową i blokujące rozszerzenia albo spróbować w innej sieci.
+me_offline = Państwa urządzenie jest offline: proszę sprawdzić połączenie; ta strona sama sprawdzi ponownie.
+me_unknown_reached = W tej chwili nie widzimy, czy problem jest po naszej stronie, ale Państwa przeglądarka łączy się z usługą.
+me_unknown_unreached = W tej chwili nie widzimy, czy problem jest po naszej stronie; także Państwa przeglądarka nie dostaje dobrej odpowiedzi od usługi.
+# Legal links.
+imprint = Nota prawna
+privacy = Prywatność
+# Below an incident.
+useful = Czy to było pomocne?
+useful_yes = Tak
+useful_no = Nie
+useful_thanks = Dziękujemy za odpowiedź.
 # What a feed says of itself.
 feed = Zakłócenia i ich przebieg, od najnowszych
 # Links to feeds and files follow.

@@ -239,6 +239,25 @@ impl Posted {
         field(&self.fields, name)
     }
 
+    /// Every field with its value.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.fields.iter();
+        fields.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// A page for who sent it, which leads back to where they were.
+    pub(super) fn desk(&self) -> Desk {
+        Desk {
+            site: self.console.site.clone(),
+            console: self.console.clone(),
+            live: self.console.site.now(),
+            now: Timestamp::now(),
+            visitor: self.visitor.clone(),
+            word: None,
+            path: path_of_ours(self.field("back")).to_owned(),
+        }
+    }
+
     /// What the fields with this beginning are called besides it, as far as they are filled.
     pub(super) fn named<'a>(&'a self, beginning: &'a str) -> impl Iterator<Item = &'a str> {
         let filled = self.fields.iter().filter(|(_, value)| !value.is_empty());

@@ -9,7 +9,7 @@ use evenkeel_core::record::Phase;
 use maud::{Markup, html};
 
 use super::gate::Desk;
-use super::{facts, more, not_found, overview, telling};
+use super::{facts, more, not_found, overview, telling, writing};
 use crate::report::{self, IncidentReport};
 use crate::web::{clock, shape};
 
@@ -93,8 +93,12 @@ pub(super) async fn one(desk: Desk, Path(id): Path<String>) -> Response {
         h2 { "What was done, or would have been" }
         @if report.actions.is_empty() { p.dim { "Nothing." } }
         @else { (overview::table_of(&report.actions.iter().collect::<Vec<_>>(), now)) }
-        (telling::form(&desk, incident))
+        (writing::update_form(&desk, incident))
         h2 { "What was told" }
+        @let answers = desk.site.useful.answers(incident.id);
+        @if answers.yes + answers.no > 0 {
+            p { "Readers of its public page found it useful: " (answers.yes) ", not useful: " (answers.no) "." }
+        }
         @if report.messages.is_empty() { p.dim { "Nothing yet." } }
         ol.told {
             @for state in &report.messages {
@@ -108,7 +112,7 @@ pub(super) async fn one(desk: Desk, Path(id): Path<String>) -> Response {
                         Body::Public { status, .. } => {
                             strong { "to customers: " } (status.as_str()) " "
                             span.dim { (state.message.id) }
-                            (telling::told(&desk, state))
+                            (telling::told(&desk, incident, state))
                         }
                     }
                     @match &state.outcome {

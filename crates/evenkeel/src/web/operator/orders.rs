@@ -11,7 +11,7 @@ use evenkeel_core::observation::Order;
 use maud::html;
 
 use super::gate::{Posted, address_of, path_of_ours};
-use super::{plain, telling};
+use super::{plain, telling, writing};
 use crate::access::Role;
 use crate::access::sessions::Word;
 use crate::report;
@@ -31,6 +31,9 @@ pub(super) async fn give(posted: Posted) -> Response {
             .into_response();
     }
     let word = match order(&posted) {
+        Err(why) if is_writing(&posted) => {
+            return writing::again(&posted, Some((StatusCode::BAD_REQUEST, why)));
+        }
         Err(why) => Word {
             good: false,
             text: why,
@@ -46,6 +49,10 @@ pub(super) async fn give(posted: Posted) -> Response {
                     good: true,
                     text: format!("{done} (journal revision {revision})."),
                 },
+                Err(refusal) if is_writing(&posted) => {
+                    let why = format!("Nothing was done: {}.", refusal.why);
+                    return writing::again(&posted, Some((refusal.kind.status(), why)));
+                }
                 Err(refusal) => Word {
                     good: false,
                     text: format!("Nothing was done: {}.", refusal.why),
@@ -55,6 +62,11 @@ pub(super) async fn give(posted: Posted) -> Response {
     };
     posted.console.access.leave_word(&posted.cookie, word);
     Redirect::to(path_of_ours(posted.field("back"))).into_response()
+}
+
+/// Whether somebody wrote more than a line, which must not be lost.
+fn is_writing(posted: &Posted) -> bool {
+    matches!(posted.field("order"), "tell" | "correct")
 }
 
 /// What a form orders, and the words for it when it is done.

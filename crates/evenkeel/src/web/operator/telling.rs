@@ -1,8 +1,5 @@
-//! What customers are told of an incident: what waits for a word, the form to write an
-//! update, and what a form says.
-//!
-//! The form is filled in with what is seen, so that sending it takes a glance and a click;
-//! everything else is optional.
+//! What customers are told of an incident: what waits for a word, what a person said, and
+//! what a form says.
 
 use std::time::Duration;
 
@@ -18,12 +15,10 @@ use evenkeel_core::telling::{
 use maud::{Markup, html};
 
 use super::gate::{Desk, Posted};
+use super::writing::{PROMISES, correction_form};
 use crate::public::words::{Language, Words};
-use crate::telling::{STATUSES, by_the_minute, status_named};
+use crate::telling::{by_the_minute, status_named};
 use crate::web::clock;
-
-/// What the next word can be promised in, minutes.
-const PROMISES: [u64; 6] = [15, 30, 60, 120, 240, 1440];
 
 /// What waits for a person's word before customers are told; nothing where nothing does.
 pub(super) fn pending(desk: &Desk, incident: &Incident) -> Markup {
@@ -62,108 +57,8 @@ pub(super) fn pending(desk: &Desk, incident: &Incident) -> Markup {
     }
 }
 
-/// The form for an update.
-pub(super) fn form(desk: &Desk, incident: &Incident) -> Markup {
-    let id = incident.id.to_string();
-    let is_over = incident.resolved_at.is_some() && !incident.is_announced();
-    if is_over || !incident.is_public() || !desk.may_order() {
-        return html! {};
-    }
-    let said = incident.said.as_ref();
-    let status = said.map_or(incident.status, |said| said.status);
-    let hurt = desk.live.record.hurt_by(incident);
-    let mut components: Vec<_> = desk.site.policy.components.iter().collect();
-    components.sort_by_key(|(_, policy)| policy.position);
-    html! {
-        h2 id="tell" { "Tell customers" }
-        @if let Some(promise) = &incident.promise {
-            p { (promise.by) " promised the next word " (clock::ago(promise.until, desk.now)) "." }
-        }
-        (desk.form("tell", &[("incident", &id)], html! {
-            div.words {
-                label { "Where it stands "
-                    select name="status" {
-                        @for one in STATUSES {
-                            option value=(one.as_str()) selected[one == status] { (one.as_str()) }
-                        }
-                    }
-                }
-                (fields(&components, &|id| hurt.contains(id)))
-                label { "Next word "
-                    select name="next_minutes" {
-                        option value="" { "by itself" }
-                        @for minutes in PROMISES {
-                            option value=(minutes) {
-                                @match minutes { 0..120 => { "in " (minutes) " min" } _ => { "in " (minutes / 60) " h" } }
-                            }
-                        }
-                    }
-                }
-                @if !hurt.is_empty() {
-                    label { "Why it is better than what is seen "
-                        input type="text" name="reason" maxlength="1000";
-                    }
-                    p.dim {
-                        "Needed only to say monitoring or resolved, or that something works, while it is seen to be hurt. Only operators read it."
-                    }
-                }
-            }
-            button type="submit" { "Tell customers" }
-            span { "They read it at once, in their language; your text as you wrote it. Your name is not shown. It cannot be edited afterwards, only corrected." }
-        }))
-    }
-}
-
-type Named<'a> = (
-    &'a evenkeel_core::ids::ComponentId,
-    &'a evenkeel_core::policy::ComponentPolicy,
-);
-
-/// What an update and a correction have in common.
-fn fields(
-    components: &[Named<'_>],
-    is_hurt: &dyn Fn(&evenkeel_core::ids::ComponentId) -> bool,
-) -> Markup {
-    html! {
-        label { "In your words (optional) "
-            textarea name="text" rows="3" maxlength="2000" {}
-        }
-        label { "Language "
-            select name="language" {
-                @for one in Language::ALL { option value=(one.tag()) { (one.name()) } }
-            }
-        }
-        label { "Whom it hurts "
-            select name="affected" {
-                option value="" { "say nothing" }
-                option value="all" { "all customers" }
-                option value="some" { "some customers" }
-                option value="group" { "those of a group:" }
-            }
-        }
-        label { "Group " input type="text" name="group" maxlength="100"; }
-        label { "Is data affected "
-            select name="data" {
-                option value="" { "say nothing" }
-                option value="no" { "no" }
-                option value="being_checked" { "it is being checked" }
-                option value="yes" { "yes" }
-            }
-        }
-        @let working: Vec<&Named<'_>> = components.iter().filter(|(id, _)| !is_hurt(id)).collect();
-        @if !working.is_empty() {
-            fieldset {
-                legend { "Still works" }
-                @for (id, policy) in working {
-                    label { input type="checkbox" name={ "works_" (id) } value="yes"; " " (policy.name) }
-                }
-            }
-        }
-    }
-}
-
 /// What a person added to a public word, for operators, and the form to correct the word.
-pub(super) fn told(desk: &Desk, state: &MessageState) -> Markup {
+pub(super) fn told(desk: &Desk, incident: &Incident, state: &MessageState) -> Markup {
     let Body::Public {
         person,
         approved_by,
@@ -172,27 +67,10 @@ pub(super) fn told(desk: &Desk, state: &MessageState) -> Markup {
     else {
         return html! {};
     };
-    let message = state.message.id.to_string();
-    let mut components: Vec<_> = desk.site.policy.components.iter().collect();
-    components.sort_by_key(|(_, policy)| policy.position);
     html! {
         @if let Some(by) = approved_by { p.dim { "Approved by " (by) } }
         @if let Some(word) = person { (words_of(word)) }
-        @if desk.may_order() {
-            details {
-                summary { "Correct " (message) }
-                (desk.form("correct", &[("message", &message)], html! {
-                    div.words {
-                        (fields(&components, &|_| false))
-                        label { "Why it is better than what is seen, where it is "
-                            input type="text" name="reason" maxlength="1000";
-                        }
-                    }
-                    button type="submit" { "Correct it" }
-                    span { "What was told stays; customers read the correction beside it." }
-                }))
-            }
-        }
+        (correction_form(desk, state.message.id, incident))
     }
 }
 

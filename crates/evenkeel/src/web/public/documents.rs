@@ -6,7 +6,7 @@
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::ids::IncidentId;
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::view::View;
 use super::{STYLE, Site, machines};
@@ -51,6 +51,7 @@ pub fn front(site: &Site, published: &Published, language: Language, moment: Mom
     };
     let main = html! {
         (view.answer())
+        (view.is_it_me())
         (view.open_incidents())
         (view.components())
         (view.past_incidents())
@@ -74,10 +75,41 @@ pub fn incident(
     let title = view.title(incident);
     let main = html! {
         (view.incident(incident, true))
+        (asked_of_readers(view.words, id))
         p { a href=(address(language, None)) { (view.words.home()) } }
     };
     let head = alternates(site, language, Some(id));
     Some(whole(site, view.words, &title, head, (Some(id), main)))
+}
+
+/// Whether it was useful. A copy elsewhere leaves it out ([`expiry`]): nobody counts there.
+///
+/// [`expiry`]: crate::publish::expiry
+fn asked_of_readers(words: &Words, id: IncidentId) -> Markup {
+    let to = format!("{}/useful", address(words.language(), Some(id)));
+    html! {
+        form.useful method="post" action=(to) {
+            p id="useful" { (words.useful()) }
+            button type="submit" name="answer" value="yes" aria-describedby="useful" { (words.useful_yes()) }
+            button type="submit" name="answer" value="no" aria-describedby="useful" { (words.useful_no()) }
+        }
+    }
+}
+
+/// What whoever answered reads.
+pub fn thanks(site: &Site, language: Language, id: IncidentId) -> Markup {
+    let words = Words::of(language);
+    let main = html! {
+        h1 { (words.useful_thanks()) }
+        p { a href=(address(language, None)) { (words.home()) } }
+    };
+    whole(
+        site,
+        words,
+        &words.useful_thanks(),
+        html! {},
+        (Some(id), main),
+    )
 }
 
 /// What stands where nothing is.
@@ -114,9 +146,21 @@ fn whole(
     (incident, main): (Option<IncidentId>, Markup),
 ) -> Markup {
     let language = words.language();
+    let brand = &site.settings.brand;
+    let css = brand.css();
+    let head = html! {
+        @if !css.is_empty() { style { (PreEscaped(css)) } }
+        (head)
+    };
     let body = html! {
         header {
-            p { a href=(address(language, None)) { (words.site(&site.name)) } }
+            p.site {
+                a href=(address(language, None)) {
+                    // The name beside it says what it is.
+                    @if let Some(logo) = &brand.logo { img src=(logo.path) alt="" height="32"; }
+                    (words.site(&site.name))
+                }
+            }
             nav aria-label=(words.languages()) {
                 ul {
                     @for other in Language::ALL {
@@ -132,6 +176,14 @@ fn whole(
         main { (main) }
         footer {
             (machines::follow(words))
+            @let legal = [(&brand.imprint_url, words.imprint()), (&brand.privacy_url, words.privacy())];
+            @if legal.iter().any(|(url, _)| url.is_some()) {
+                p.legal {
+                    @for (url, name) in &legal {
+                        @if let Some(url) = url { a href=(url) { (name) } " " }
+                    }
+                }
+            }
             p { (words.footer()) }
         }
     };

@@ -188,6 +188,7 @@ mod tests {
                 name: "Back office".into(),
                 url: "http://localhost".into(),
                 settings: Arc::default(),
+                useful: Arc::default(),
             };
             let made = Arc::new(AtomicUsize::new(0));
             let answering = |cache: &'static str| {
@@ -307,6 +308,7 @@ mod tests {
             name: "Back office".into(),
             url: "http://localhost".into(),
             settings: Arc::default(),
+            useful: Arc::default(),
         };
         let kept = Kept::of(site);
         let of = || MadeOf {

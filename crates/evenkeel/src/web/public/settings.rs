@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::Uri;
 use jiff::tz::TimeZone;
+
+use super::brand::Brand;
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +15,39 @@ pub struct Settings {
     pub hotline: Hotline,
     /// Who is told in the application that they are affected.
     pub banner: Banner,
+    /// How the page looks as the vendor's own.
+    pub brand: Brand,
+    /// What a visitor's own browser asks.
+    pub ask: Option<Ask>,
+}
+
+/// An address of the service that tells a browser whether it gets through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The address.
+    pub url: String,
+    /// Its origin, for the page's policy: `https://app.example.com`.
+    pub origin: String,
+}
+
+impl Ask {
+    /// The address of a text: http or https, with a host, without a password.
+    pub fn of(url: &str) -> Option<Self> {
+        let parsed: Uri = url.parse().ok()?;
+        let scheme = parsed
+            .scheme_str()
+            .filter(|s| ["http", "https"].contains(s))?;
+        let authority = parsed.authority()?;
+        // It stands in a policy, and in a page that everybody reads.
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || ".-:[]".contains(letter);
+        if !authority.as_str().chars().all(is_plain) {
+            return None;
+        }
+        Some(Self {
+            url: url.to_owned(),
+            origin: format!("{scheme}://{authority}"),
+        })
+    }
 }
 
 /// Groups of tenants, and the key of their tickets.

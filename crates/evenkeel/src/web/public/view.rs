@@ -68,6 +68,11 @@ impl<'a> View<'a> {
         &self.components
     }
 
+    /// What it is made for.
+    pub(super) fn site(&self) -> &'a Site {
+        self.site
+    }
+
     /// Whether nothing is known of now.
     pub(super) fn is_stale(&self) -> bool {
         self.is_stale
