@@ -134,8 +134,13 @@ pub(super) fn ask(section: &mut Section<'_>, report: &mut Report<'_>) -> Option<
     let At { value, at } = section.text(report, "ask_url")?;
     let ask = Ask::of(&value);
     if ask.is_none() {
+        // Not shown where it may hold a password.
+        let shown = match value.contains('@') {
+            true => "it".to_owned(),
+            false => format!("`{value}`"),
+        };
         let what = format!(
-            "`{value}` is no address that a visitor's browser can ask; write for example ask_url = \
+            "{shown} is no address that every visitor's browser can ask; write for example ask_url = \
              \"https://app.example.com/healthz\""
         );
         report.error(&at, what);
