@@ -3,7 +3,8 @@
 //!
 //! A drill is one file below this one and one line in [`DRILLS`]. Its figures come from
 //! its own clients; what Evenkeel says of itself is compared with them, never taken for
-//! them. Limits hold for the arm with Evenkeel; the other arms show what they show.
+//! them. Limits hold for the arm with Evenkeel, and what it tells where it only watches; the
+//! arm of the peers shows what it shows.
 
 mod account;
 pub mod demo;
@@ -18,6 +19,7 @@ mod peers;
 mod scene;
 mod service;
 pub mod slow_leak;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -32,18 +34,21 @@ pub const DRILLS: &[Drill] = &[
         name: "hung-export",
         about: "A nightly export hangs without ending and keeps the rows that login updates.",
         limits: hung_export::LIMITS,
+        tells: telling::LIMITS,
         replay: |options| Box::pin(hung_export::replay(options)),
     },
     Drill {
         name: "slow-leak",
         about: "Two front ends leak, and would both stop taking connections on the busiest day.",
         limits: slow_leak::LIMITS,
+        tells: telling::LIMITS,
         replay: |options| Box::pin(slow_leak::replay(options)),
     },
     Drill {
         name: "noisy-tenant",
         about: "One of 50 tenants sends 20 times its share, half of it to a slow function.",
         limits: noisy_tenant::LIMITS,
+        tells: telling::LIMITS,
         replay: |options| Box::pin(noisy_tenant::replay(options)),
     },
 ];
@@ -60,8 +65,21 @@ pub struct Drill {
     pub about: &'static str,
     /// What must hold with Evenkeel.
     pub limits: &'static [(&'static str, Limit)],
+    /// What must hold of what is told where Evenkeel only watches.
+    pub tells: &'static [(&'static str, Limit)],
     /// Replays it once.
     pub replay: for<'a> fn(&'a Options) -> Replaying<'a>,
+}
+
+impl Drill {
+    /// What must hold in an arm.
+    fn limits(&self, arm: Arm) -> &'static [(&'static str, Limit)] {
+        match arm {
+            Arm::With => self.limits,
+            Arm::Without => self.tells,
+            Arm::Peers => &[],
+        }
+    }
 }
 
 /// What a figure must be.
@@ -149,7 +167,7 @@ pub struct Replay {
     pub seed: u64,
     /// Figures, units last.
     pub figures: BTreeMap<String, f64>,
-    /// Limits of the arm with Evenkeel; empty in the others.
+    /// Limits of this arm; none in that of the peers.
     pub limits: BTreeMap<String, f64>,
     /// Whether every limit held.
     pub held: bool,
@@ -175,10 +193,7 @@ impl Replay {
         figures: BTreeMap<String, f64>,
         timeline: Vec<Moment>,
     ) -> Self {
-        let limits = match options.arm {
-            Arm::With => drill.limits,
-            Arm::Without | Arm::Peers => &[],
-        };
+        let limits = drill.limits(options.arm);
         Self {
             drill: drill.name.to_owned(),
             arm: options.arm,
@@ -253,7 +268,13 @@ impl Timeline {
 /// The arms side by side, as a table.
 #[must_use]
 pub fn side_by_side(drill: &Drill, replays: &[Replay]) -> String {
-    let mut names: Vec<&str> = drill.limits.iter().map(|(name, _)| *name).collect();
+    let every = drill.limits.iter().chain(drill.tells);
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in every.clone() {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
     for replay in replays {
         for name in replay.figures.keys() {
             if !names.contains(&name.as_str()) {
@@ -267,7 +288,7 @@ pub fn side_by_side(drill: &Drill, replays: &[Replay]) -> String {
     }
     text.push('\n');
     for name in names {
-        let limit = drill.limits.iter().find(|(known, _)| *known == name);
+        let limit = every.clone().find(|(known, _)| *known == name);
         let limit = limit.map(|(_, limit)| *limit);
         let _ = write!(
             text,
@@ -277,7 +298,13 @@ pub fn side_by_side(drill: &Drill, replays: &[Replay]) -> String {
         for replay in replays {
             let figure = replay.figures.get(name).copied();
             let shown = figure.map_or_else(|| "-".to_owned(), shown);
-            let mark = match limit {
+            // Without, only what is told is held to a limit; the rest is shown against it.
+            let is_held = drill
+                .limits(replay.arm)
+                .iter()
+                .any(|(known, _)| *known == name);
+            let is_shown = drill.limits.iter().any(|(known, _)| *known == name);
+            let mark = match limit.filter(|_| is_held || is_shown) {
                 Some(limit) if limit.holds(figure) => " ok",
                 Some(_) => " no",
                 None => "   ",

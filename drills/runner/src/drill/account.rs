@@ -7,14 +7,16 @@ use std::time::Instant;
 use super::fronted::Fronted;
 use super::keeper::Keeper;
 use super::{Moment, Timeline};
+use crate::traffic::Sample;
 
 /// More than any drill makes.
 const ENTRIES_MAX: &str = "1000";
 
-/// The end of a drill behind the edge: what Evenkeel says it did, whom it called, and
-/// whether it decides the same again.
+/// The end of a drill behind the edge: what Evenkeel says it did, whom it called, what
+/// customers were told while some were `hurt`, and whether it decides the same again.
 pub(super) async fn end(
     fronted: Fronted,
+    hurt: &[&Sample],
     figures: &mut BTreeMap<String, f64>,
     timeline: &mut Timeline,
     began: Instant,
@@ -28,8 +30,9 @@ pub(super) async fn end(
         timeline.at(moment.at_ms, moment.what);
     }
     let mut put = |name: &str, figure: f64| {
-        figures.insert(name.to_owned(), figure);
+        figures.insert(name.to_owned(), (figure * 10.0).round() / 10.0);
     };
+    fronted.listener.figures(began, hurt, &mut put);
     replay(fronted.keeper, &mut put, timeline).await
 }
 

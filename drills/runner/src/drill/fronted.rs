@@ -13,6 +13,7 @@ use super::keeper::Keeper;
 use super::outside::{Receiver, chain};
 use super::scene::sibling;
 use super::service::Service;
+use super::telling::Listener;
 use crate::Scratch;
 use crate::process::Process;
 
@@ -54,6 +55,8 @@ impl Edge {
 pub(super) struct Fronted {
     pub(super) keeper: Keeper,
     pub(super) receiver: Receiver,
+    /// Reads what customers are told.
+    pub(super) listener: Listener,
     edge: Edge,
 }
 
@@ -96,6 +99,7 @@ session = ["cookie:session"]
         let keeper = Keeper::start_with(folder, &text).await?;
         let edge = Edge::start(&keeper, folder, address).await?;
         Ok(Self {
+            listener: Listener::start(keeper.page),
             keeper,
             receiver,
             edge,

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::keeper::{EXPORT, Keeper, Told};
 use super::outside::{PageReader, Receiver, says_harm};
 use super::scene::Scene;
+use super::telling::Listener;
 use super::{Arm, Limit, Options, Replay, Timeline, account, peers};
 use crate::load::{Plan, Summary};
 use crate::process::Process;
@@ -28,6 +29,7 @@ pub(super) const LIMITS: &[(&str, Limit)] = &[
     ("export_rows_missing_count", Limit::Exactly(0.0)),
     ("innocent_runs_ended_count", Limit::Exactly(0.0)),
     ("evidence_items_count", Limit::AtLeast(6.0)),
+    ("status_false_operational_ms", Limit::Exactly(0.0)),
     ("replay_decisions_differ_count", Limit::Exactly(0.0)),
     // Some seconds of an outage make hundreds: an empty ring proves nothing.
     ("replay_steps_count", Limit::AtLeast(50.0)),
@@ -104,6 +106,7 @@ struct Outage<'a> {
 struct Helpers {
     keeper: Keeper,
     page: PageReader,
+    listener: Listener,
     receiver: Receiver,
 }
 
@@ -126,6 +129,7 @@ impl<'a> Outage<'a> {
                 let keeper = Keeper::start(scene, &told).await?;
                 Some(Helpers {
                     page: PageReader::start(keeper.page),
+                    listener: Listener::start(keeper.page),
                     keeper,
                     receiver,
                 })
@@ -359,20 +363,28 @@ impl Seen {
                 timeline.at(moment.at_ms, moment.what);
             }
         }
+        if let Some(helpers) = &self.helpers {
+            let hurt = self.hurt();
+            helpers.listener.figures(self.began, &hurt, &mut put);
+        }
         if let Some(helpers) = self.helpers {
             account::replay(helpers.keeper, &mut put, timeline).await?;
         }
         Ok(figures)
     }
 
-    /// When users were hurt, from their own waiting.
-    fn harm(&self) -> Option<Harm> {
-        let waited: Vec<&Sample> = self
-            .samples
+    /// Logins of users who were hurt.
+    fn hurt(&self) -> Vec<&Sample> {
+        self.samples
             .iter()
             .filter(|sample| sample.latency >= WAITS || !sample.is_ok())
             .filter(|sample| sample.ended() >= self.export_after)
-            .collect();
+            .collect()
+    }
+
+    /// When users were hurt, from their own waiting.
+    fn harm(&self) -> Option<Harm> {
+        let waited = self.hurt();
         let from = waited.iter().map(|sample| sample.intended).min()?;
         let over = waited.iter().map(|sample| sample.ended()).max()?;
         let ends = waited.iter().filter(|sample| sample.is_ok());

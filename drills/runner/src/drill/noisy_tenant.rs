@@ -23,6 +23,7 @@ pub(super) const LIMITS: &[(&str, Limit)] = &[
     ("other_tenants_p99_ratio", Limit::AtMost(1.3)),
     ("other_tenants_failed_count", Limit::Exactly(0.0)),
     ("noisy_tenant_fair_share_pct", Limit::AtLeast(100.0)),
+    ("status_false_operational_ms", Limit::Exactly(0.0)),
     ("replay_decisions_differ_count", Limit::Exactly(0.0)),
 ];
 
@@ -36,6 +37,10 @@ const USERS: usize = NOISY.end + TENANTS - 1;
 
 /// When a user gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One of the others who waits longer is hurt: Nielsen's limit for an uninterrupted flow of
+/// thought (<https://www.nngroup.com/articles/response-times-3-important-limits/>).
+const WAITS: Duration = Duration::from_secs(1);
 
 /// Requests a second of all others together, and of the noisy one when it is not.
 const OTHERS_PER_SECOND: f64 = 78.4;
@@ -151,7 +156,14 @@ pub(super) async fn replay(options: &Options) -> Result<Replay, String> {
     timeline.now("the time is over");
     let (samples, late) = traffic.finish().await;
     let mut figures = figures(&samples, late, &pace, &mut timeline)?;
-    before.end(&mut figures, &mut timeline, began).await?;
+    let hurt: Vec<&Sample> = samples
+        .iter()
+        .filter(|sample| !NOISY.contains(&sample.user) && sample.intended >= pace.calm)
+        .filter(|sample| !sample.is_ok() || sample.latency >= WAITS)
+        .collect();
+    before
+        .end(&hurt, &mut figures, &mut timeline, began)
+        .await?;
     super::finished("noisy-tenant", options, figures, timeline)
 }
 

@@ -20,7 +20,7 @@ use super::account::Told;
 use super::front_ends::Form;
 use super::service::{Service, new_expense, page};
 use super::{Arm, Limit, Options, Replay, Timeline};
-use crate::traffic::{Ask, Plan, Schedule, Stream, Traffic};
+use crate::traffic::{Ask, Plan, Sample, Schedule, Stream, Traffic};
 use arms::Before;
 
 /// What must hold with Evenkeel.
@@ -33,6 +33,7 @@ pub(super) const LIMITS: &[(&str, Limit)] = &[
     ("p99_while_recycling_ratio", Limit::AtMost(1.5)),
     // A drill in which nothing had to be recycled proves nothing.
     ("leak_cycles_missing_count", Limit::Exactly(0.0)),
+    ("status_false_operational_ms", Limit::Exactly(0.0)),
     ("replay_decisions_differ_count", Limit::Exactly(0.0)),
     ("replay_steps_count", Limit::AtLeast(20.0)),
     ("replay_decisions_compared_count", Limit::AtLeast(5.0)),
@@ -201,7 +202,10 @@ pub(super) async fn replay(options: &Options) -> Result<Replay, String> {
         forecasts,
     };
     let mut figures = seen.figures(&service, &mut timeline)?;
-    before.end(&mut figures, &mut timeline, began).await?;
+    let failed: Vec<&Sample> = seen.samples.iter().filter(|s| !s.is_ok()).collect();
+    before
+        .end(&failed, &mut figures, &mut timeline, began)
+        .await?;
     super::finished("slow-leak", options, figures, timeline)
 }
 

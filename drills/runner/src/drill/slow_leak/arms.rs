@@ -11,6 +11,7 @@ use crate::drill::fronted::Fronted;
 use crate::drill::haproxy::Haproxy;
 use crate::drill::service::Service;
 use crate::drill::{Arm, Timeline, account};
+use crate::traffic::Sample;
 
 /// What stands before the front ends.
 pub(super) enum Before {
@@ -83,6 +84,7 @@ impl Before {
     /// Ends it; what it says of itself.
     pub(super) async fn end(
         self,
+        hurt: &[&Sample],
         figures: &mut BTreeMap<String, f64>,
         timeline: &mut Timeline,
         began: Instant,
@@ -90,7 +92,7 @@ impl Before {
         let Self::Evenkeel(fronted) = self else {
             return Ok(());
         };
-        account::end(*fronted, figures, timeline, began).await
+        account::end(*fronted, hurt, figures, timeline, began).await
     }
 }
 
