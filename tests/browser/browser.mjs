@@ -17,7 +17,7 @@ import { chromium } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
-const SWITCHES = [
+export const SWITCHES = [
   '--disable-gpu',
   '--disable-dev-shm-usage',
   '--no-first-run',

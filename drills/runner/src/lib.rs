@@ -1,5 +1,5 @@
 //! Real parts for drills and tests: a throw-away PostgreSQL, an FTP server that
-//! can be told to hang, an SSH server, child processes that cannot outlive us, a load client
+//! can be told to hang, an SSH server, an object store, child processes that cannot outlive us, a load client
 //! that does not wait politely, and a TCP proxy that breaks connections.
 //!
 //! What always holds: everything listens on loopback at a free port, lives in a
@@ -16,6 +16,7 @@ pub mod browser;
 pub mod drill;
 pub mod ftp;
 pub mod load;
+pub mod objects;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

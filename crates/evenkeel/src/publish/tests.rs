@@ -1,5 +1,7 @@
 //! Editions of a made-up record, and targets that misbehave.
 
+mod objects;
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -17,15 +19,11 @@ use evenkeel_core::subject::Subject;
 use evenkeel_drill::sshd::Sshd;
 use evenkeel_guards::guard::BoxFuture;
 use evenkeel_guards::sftp::Login;
-use object_store::memory::InMemory;
-use object_store::path::Path as Key;
-use object_store::{Attribute, ObjectStoreExt};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::targets::TargetError;
 use super::targets::folders::Folders;
-use super::targets::objects::Objects;
 use super::*;
 use crate::pump::published::Published;
 
@@ -340,30 +338,6 @@ async fn a_server_behind_ssh_is_published_to_like_a_folder() {
         why.contains("/nowhere/at/all/copies cannot be written"),
         "{why}"
     );
-}
-
-#[tokio::test]
-async fn objects_have_their_types_and_what_is_gone_is_deleted_last() {
-    let store = Arc::new(InMemory::new());
-    let target = Objects::over(store.clone(), "memory".into(), "page".into());
-    let edition = edition_of(hurt()).await;
-    let written = Target::publish(&target, &edition).await;
-    assert_eq!(written.expect("published"), edition.files.len());
-    let get = async |key: &str| store.get(&Key::from(key)).await;
-    let front = get("page/index.html").await.expect("the front page");
-    let of = |attribute: Attribute| front.attributes.get(&attribute).map(AsRef::<str>::as_ref);
-    assert_eq!(of(Attribute::ContentType), Some("text/html; charset=utf-8"));
-    assert_eq!(
-        of(Attribute::CacheControl),
-        Some("public, max-age=5, must-revalidate")
-    );
-    assert!(get("page/incidents/I-1").await.is_ok());
-    let next = edition_of(well()).await;
-    let written = Target::publish(&target, &next).await;
-    // The icon is there already; the incident's page is gone.
-    assert!(written.expect("published") < next.files.len());
-    assert!(get("page/incidents/I-1").await.is_err());
-    assert!(get("page/favicon.svg").await.is_ok());
 }
 
 /// What a target does with an edition.
