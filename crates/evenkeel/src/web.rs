@@ -239,6 +239,7 @@ mod tests {
                 "/logo.svg",
                 "/logo.png",
                 "/logo.webp",
+                "/robots.txt",
                 "/api/v2/summary.json",
                 "/api/v2/status.json",
                 "/api/v2/components.json",

@@ -54,7 +54,9 @@ pub struct Listed {
 /// page cannot say that it is old, and its green would stay.
 pub fn paths(record: &Record, policy: &Policy) -> Vec<Listed> {
     let listed = |path: String, speaks_of| Listed { path, speaks_of };
-    let mut paths = vec![listed("/favicon.svg".into(), Moment::Past)];
+    let mut paths: Vec<_> = ["/favicon.svg", "/robots.txt"]
+        .map(|path| listed(path.into(), Moment::Past))
+        .into();
     let incidents = record.incidents.values().rev();
     let incidents = incidents.filter(|incident| incident.is_public());
     for incident in incidents.take(INCIDENTS_MAX) {

@@ -125,7 +125,10 @@ async fn an_edition_is_the_public_page_with_its_end() {
         .iter()
         .map(|file| file.path.as_str())
         .collect();
-    assert_eq!(paths[..2], ["/favicon.svg", "/en/incidents/I-1"]);
+    assert_eq!(
+        paths[..3],
+        ["/favicon.svg", "/robots.txt", "/en/incidents/I-1"]
+    );
     assert!(paths.contains(&"/incidents/I-1") && paths.contains(&"/da/"));
     assert!(paths.contains(&"/api/v2/summary.json") && paths.contains(&"/feed.atom"));
     assert_eq!(paths.last(), Some(&"/"));

@@ -66,6 +66,7 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
         ("/logo.svg", get(logo)),
         ("/logo.png", get(logo)),
         ("/logo.webp", get(logo)),
+        ("/robots.txt", get(robots)),
     ];
     routes.extend(machines::routes());
     routes
@@ -176,16 +177,16 @@ async fn missing(State(site): State<Site>, asked: Asked) -> Response {
 }
 
 /// What a page may load and run: our own style, and where a browser asks the service, the
-/// script that does, and that service.
+/// script that does, and that service. Judges of pages ask for `robots.txt` from within one.
 fn policy(site: &Site) -> HeaderValue {
     let asks = site.settings.ask.as_ref().map(|ask| {
         let hash = super::integrity(me::SCRIPT);
-        format!("script-src '{hash}'; connect-src 'self' {}; ", ask.origin)
+        format!(" {}; script-src '{hash}'", ask.origin)
     });
     let asks = asks.unwrap_or_default();
     STYLE.policy_with(
         &site.settings.brand.css(),
-        &format!("{asks}form-action 'self'"),
+        &format!("connect-src 'self'{asks}; form-action 'self'"),
     )
 }
 
@@ -209,6 +210,11 @@ async fn healthz(State(site): State<Site>) -> Response {
         Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "not well\n"),
     };
     (status, [(header::CACHE_CONTROL, "no-store")], text).into_response()
+}
+
+/// Whoever looks for the service in trouble finds its page.
+async fn robots() -> &'static str {
+    "User-agent: *\nAllow: /\n"
 }
 
 async fn favicon() -> impl IntoResponse {

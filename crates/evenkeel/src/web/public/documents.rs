@@ -78,7 +78,10 @@ pub fn incident(
         (asked_of_readers(view.words, id))
         p { a href=(address(language, None)) { (view.words.home()) } }
     };
-    let head = alternates(site, language, Some(id));
+    let head = html! {
+        meta name="description" content=(title);
+        (alternates(site, language, Some(id)))
+    };
     Some(whole(site, view.words, &title, head, (Some(id), main)))
 }
 
@@ -129,7 +132,6 @@ fn alternates(site: &Site, language: Language, incident: Option<IncidentId>) -> 
     let base = site.url.trim_end_matches('/');
     let negotiated = incident.map_or("/".to_owned(), |id| format!("/incidents/{id}"));
     html! {
-        link rel="canonical" href={ (base) (address(language, incident)) };
         @for other in Language::ALL {
             link rel="alternate" hreflang=(other.tag()) href={ (base) (address(other, incident)) };
         }
