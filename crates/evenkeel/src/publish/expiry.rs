@@ -206,6 +206,7 @@ fn in_page(policy: &str, brings: Option<&Hashes>) -> String {
         .iter_mut()
         .find(|directive| name(directive) == to)
     {
+        Some(directive) if directive.split(' ').any(|known| known == source) => {}
         Some(directive) => directive.push_str(&format!(" {source}")),
         None => directives.push(format!("{to} {source}")),
     };
