@@ -71,7 +71,7 @@ before(async () => {
     await new Promise((again) => setTimeout(again, 250));
   }
   browser = await launch();
-  page = await browser.page({ javaScript: false });
+  page = await browser.page();
   await page.goto(`${operator}/incidents/I-1`);
   await page.getByLabel('Name').fill('ana');
   await page.getByLabel('Password').fill(PASSWORD);

@@ -7,7 +7,8 @@
 (() => {
   const main = () => document.getElementById('main');
   const line = document.getElementById('live');
-  if (!main() || !line || !window.EventSource) return;
+  // What came of a form is at no address of its own, and has what somebody wrote in it.
+  if (!main() || !line || !window.EventSource || main().querySelector('[data-still]')) return;
   let busy = false;
   let wanted = false;
 

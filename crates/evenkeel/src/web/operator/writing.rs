@@ -298,7 +298,7 @@ pub(super) fn again(posted: &Posted, refused: Option<(StatusCode, String)>) -> R
                 div.previews { (read) }
             }
         }
-        h2 { "As you wrote it" }
+        h2 data-still { "As you wrote it" }
         (form(&desk, about, &Given::of(posted)))
     };
     (status, desk.page(&title, body)).into_response()
