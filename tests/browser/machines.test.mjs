@@ -93,7 +93,7 @@ test("other people's scripts may ask", async () => {
     async (address) => (await fetch(address)).json(),
     `${scenes[scene]}/api/v2/summary.json`,
   );
-  const indicators = { well: 'none', incident: 'critical', resolved: 'minor', unknown: 'minor', stale: 'minor' };
+  const indicators = { well: 'none', incident: 'critical', resolved: 'major', unknown: 'minor', stale: 'minor' };
   for (const [scene, indicator] of Object.entries(indicators)) {
     assert.equal((await ask(scene)).status.indicator, indicator, scene);
   }

@@ -579,11 +579,8 @@ fn scene(name: &str) -> Told {
             story.told()
         }
         "resolved" => {
-            let mut story = Story::begin(Mode::Act, ago(400));
+            let mut story = Story::begin(Mode::Act, ago(420));
             story.export_blocks_logins();
-            story.perform(Outcome::Done("backend 4711: its session was ended".into()));
-            let calm = story.nobody_waits();
-            story.sees(200, vec![calm]);
             let run = story
                 .state
                 .record
@@ -592,6 +589,14 @@ fn scene(name: &str) -> Told {
                 .next()
                 .cloned()
                 .expect("a run");
+            // Long enough for customers to be told.
+            for _ in 0..2 {
+                let waits = story.logins_wait(&run);
+                story.sees(10_000, vec![waits]);
+            }
+            story.perform(Outcome::Done("backend 4711: its session was ended".into()));
+            let calm = story.nobody_waits();
+            story.sees(200, vec![calm]);
             let exit = RunExit {
                 run,
                 job: "payroll-export".into(),

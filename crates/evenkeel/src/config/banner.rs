@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::path::PathBuf;
 
-use super::reader::{Report, Section};
+use super::reader::{At, Report, Section};
 use super::secrets::{readable, secret};
 use super::settings::Kind;
 use crate::web::public::settings::Banner;
@@ -65,22 +66,14 @@ fn one(mut section: Section<'_>, report: &mut Report<'_>) -> Option<(String, Vec
     let name = section.required(report, "name");
     let listed = section.list(report, "tenants");
     let mut tenants: BTreeSet<String> = listed.into_iter().map(|at| at.value).collect();
-    if let Some(path) = section.path(report, "tenants_file", Kind::Folder)
-        && let Some(file) = readable(&path, false, report)
-    {
-        let mut text = String::new();
-        match file.take(FILE_MAX).read_to_string(&mut text) {
-            Ok(_) => tenants.extend(text.lines().map(|line| line.trim().to_owned())),
-            Err(error) => {
-                let what = format!(
-                    "{} cannot be read: {error}; it has to hold a tenant's name on each line",
-                    path.value.display()
-                );
-                report.error(&path.at, what);
-            }
-        }
-    }
+    let path = section.path(report, "tenants_file", Kind::Folder);
+    let read = path.map(|path| file(&path, report));
     section.finish(report);
+    match read {
+        Some(None) => return None,
+        Some(Some(names)) => tenants.extend(names),
+        None => {}
+    }
     tenants.remove("");
     if tenants.is_empty() || tenants.len() > TENANTS_MAX {
         let what = format!(
@@ -92,4 +85,19 @@ fn one(mut section: Section<'_>, report: &mut Report<'_>) -> Option<(String, Vec
         return None;
     }
     Some((name?.value, tenants.into_iter().collect()))
+}
+
+/// The names in a file, one on each line; none where it cannot be read, which is said.
+fn file(path: &At<PathBuf>, report: &mut Report<'_>) -> Option<Vec<String>> {
+    let mut text = String::new();
+    let file = readable(path, false, report)?;
+    if let Err(error) = file.take(FILE_MAX).read_to_string(&mut text) {
+        let what = format!(
+            "{} cannot be read: {error}; it has to hold a tenant's name on each line",
+            path.value.display()
+        );
+        report.error(&path.at, what);
+        return None;
+    }
+    Some(text.lines().map(|line| line.trim().to_owned()).collect())
 }
