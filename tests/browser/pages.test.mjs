@@ -10,7 +10,7 @@ import { built, start } from './program.mjs';
 const OPERATOR_PATHS = [
   '/', '/incidents', '/incidents/I-1', '/proposals', '/jobs', '/jobs/payroll-export',
   '/runs/payroll-export-night-12', '/locks', '/pools', '/pools/web', '/tenants', '/leaks', '/checks', '/checks/login-journey', '/heartbeats', '/readiness',
-  '/authority', '/journal', '/journal/1', '/audit',
+  '/subscribers', '/subscribers?address=example', '/authority', '/journal', '/journal/1', '/audit',
 ];
 
 // In the order in which they are offered.
@@ -22,11 +22,16 @@ const PASSWORD = 'correct horse battery';
 let program;
 let browser;
 const scenes = {};
+// What a subscriber of the scene `incident` was sent.
+let link;
 
 before(async () => {
   program = await start(built('examples/pages'), [], { ready: /ready/ });
   for (const line of program.output().split('\n')) {
     const [name, page, operator] = line.split(' ');
+    if (name === 'link') {
+      link = page;
+    }
     if (operator) {
       scenes[name] = { page, operator };
     }
@@ -214,6 +219,42 @@ test('an incident has a page of its own', async () => {
       assert.deepEqual(await scrollsSideways(page), false, path);
       await screenshot(page, `incident-${language}${phone ? '-phone' : ''}`);
       await page.context().close();
+    }
+  }
+});
+
+test('customers subscribe and change it without script, in every language, and nobody is shut out', async () => {
+  for (const language of LANGUAGES) {
+    for (const phone of [false, true]) {
+      const colorScheme = phone ? 'dark' : 'light';
+      const page = await browser.page({ javaScript: false, phone, colorScheme });
+      const front = scenes.incident.page;
+      await page.goto(`${front}/${language}/`);
+      await page.locator('footer a[href$="/subscribe"]').click();
+      assert.equal(await page.locator('html').getAttribute('lang'), language);
+      assert.deepEqual(await scrollsSideways(page), false, language);
+      await screenshot(page, `subscribe-${language}${phone ? '-phone' : ''}`);
+      const typed = page.locator('input[type=email]');
+      await typed.fill(`new-${language}-${phone}@example.com`);
+      await typed.press('Enter');
+      await page.getByRole('status').waitFor();
+      assert.ok(Buffer.byteLength(await page.content()) < 30_000);
+      await page.goto(`${front}/${language}/subscription/${link}`);
+      await screenshot(page, `subscription-${language}${phone ? '-phone' : ''}`);
+      await page.locator('input[type=checkbox]').first().uncheck();
+      await page.locator('button[value=save]').click();
+      await page.getByRole('status').waitFor();
+      assert.equal(await page.locator('input[type=checkbox]').first().isChecked(), false);
+      await page.locator('input[type=checkbox]').first().check();
+      await page.locator('button[value=save]').click();
+      await page.context().close();
+      // axe needs script; the pages do not.
+      const looked = await browser.page({ phone, colorScheme });
+      for (const path of ['/subscribe', `/subscription/${link}`, '/subscription/0-0']) {
+        await looked.goto(`${front}/${language}${path}`);
+        assert.deepEqual(await barriers(looked), [], `${language} ${path} phone: ${phone}`);
+      }
+      await looked.context().close();
     }
   }
 });

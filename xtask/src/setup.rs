@@ -71,6 +71,12 @@ const TESTS: &[Need] = &[
         missing: || missing_module("aiosmtpd.smtp"),
     },
     Need {
+        what: "dkimpy for /usr/bin/python3, and openssl",
+        why: "verifies the signatures of mails to subscribers in tests",
+        packages: &["python3", "python3-dkim", "openssl"],
+        missing: || missing_module("dkim").or_else(|| missing_program("openssl")),
+    },
+    Need {
         what: "an SSH server and client",
         why: "SFTP deliveries in tests",
         packages: &["openssh-server", "openssh-client"],

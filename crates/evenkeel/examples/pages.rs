@@ -11,6 +11,7 @@ use evenkeel::access::{Access, Role, password};
 use evenkeel::pump::board::Board;
 use evenkeel::pump::orders::OrderDesk;
 use evenkeel::pump::published::Published;
+use evenkeel::subscribers::{MailSettings, Settings, Subscribers};
 use evenkeel::web::operator::{Console, Places};
 use evenkeel::web::serving::{Bounds, serve};
 use evenkeel::web::{Site, operator, public};
@@ -637,6 +638,40 @@ fn scene(name: &str) -> Told {
     }
 }
 
+/// Who is told of updates in a scene, and the link of one of them.
+fn subscribers(folder: &std::path::Path) -> std::io::Result<(Subscribers, String)> {
+    use evenkeel::subscribers::store::{Kind, Wishes};
+    std::fs::create_dir(folder)?;
+    let settings = Settings {
+        is_on: true,
+        mail: Some(MailSettings {
+            from: "status@example.com"
+                .parse()
+                .map_err(std::io::Error::other)?,
+            reply_to: None,
+            per_second: 1,
+            per_domain: 1,
+            connections: 1,
+            dkim: None,
+        }),
+        subscribers_max: 1000,
+        ..Settings::default()
+    };
+    let own = Subscribers::open(folder, settings).map_err(std::io::Error::other)?;
+    let wishes = Wishes {
+        language: evenkeel_core::language::Language::English,
+        components: Vec::new(),
+        maintenance_only: false,
+    };
+    let one = [(Kind::Mail, "ana@example.com".to_owned(), wishes)];
+    let brought = own.store().bring(&one, 1000, Timestamp::now());
+    brought.map_err(std::io::Error::other)?;
+    let found = own.store().find("ana@", None, 1);
+    let found = found.map_err(std::io::Error::other)?;
+    let link = found.first().map(|one| own.store().link(one));
+    Ok((own, link.unwrap_or_default()))
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
     let (_stop, stopped) = watch::channel(false);
@@ -673,6 +708,10 @@ async fn main() -> std::io::Result<()> {
         let (sender, receiver) = watch::channel(Arc::new(published));
         senders.push(sender);
         let page = TcpListener::bind("127.0.0.1:0").await?;
+        let (own, link) = subscribers(&folder.path().join(format!("{name}-subscribers")))?;
+        if name == "incident" {
+            lines.push_str(&format!("link {link}\n"));
+        }
         let site = Site {
             published: receiver,
             policy: Arc::new(policy),
@@ -681,6 +720,7 @@ async fn main() -> std::io::Result<()> {
             url: format!("http://{}", page.local_addr()?),
             settings: Arc::default(),
             useful: Arc::default(),
+            subscribers: Some(own),
         };
         let runs = folder.path().join("runs");
         let places = Places { journal, runs };

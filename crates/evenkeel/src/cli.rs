@@ -18,6 +18,7 @@ mod print;
 mod replay;
 mod run;
 mod source;
+mod subscribers;
 mod telling;
 
 use std::path::PathBuf;
@@ -223,6 +224,9 @@ enum Command {
     /// Which programs may use the HTTP API.
     #[command(subcommand)]
     Token(people::TokenCommand),
+    /// Who is told of updates by mail and webhook.
+    #[command(subcommand)]
+    Subscribers(subscribers::SubscribersCommand),
     /// Read the journal, or prove that nothing in it was edited.
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -360,6 +364,7 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Acknowledge { incident } => orders::acknowledge(&source()?, &incident, json),
         Command::People(command) => people::people(&here()?, command, json),
         Command::Token(command) => people::token(&here()?, command, json),
+        Command::Subscribers(command) => subscribers::subscribers(&here()?, command, json),
         Command::Journal(command) => journal::journal(&source()?, command, json),
         Command::Replay(arguments) => replay::replay(&load()?, arguments, json),
         Command::Evidence { id, item } => {

@@ -30,6 +30,7 @@ mod recorder;
 mod routes;
 mod secrets;
 pub mod settings;
+mod subscribers;
 #[cfg(test)]
 mod tests;
 mod volumes;
@@ -102,6 +103,8 @@ pub struct Config {
     pub jobs: Vec<Job>,
     /// The server that takes mail.
     pub mail: Option<MailServer>,
+    /// Customers who are told where they are, and the operator's announcements.
+    pub subscribers: crate::subscribers::Settings,
     /// People who are called; none: the pager, or the log.
     pub people: Vec<Person>,
     /// What must hold at a time of day.
@@ -337,6 +340,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let log = program::log(&mut root, report);
     let has_mail = root.has("mail");
     let mail = people::mail(&mut root, report);
+    let mut subscribers = subscribers::read(&mut root, (&page, mail.as_ref()), report);
     let escalation = people::escalation(&mut root, report);
     let metrics_listen = listeners::metrics(&mut root, report);
     let pings = heartbeats::pings(&mut root, report);
@@ -367,6 +371,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let route_sections = root.many(report, "route", "[route]");
     let volume_sections = root.many(report, "volume", "[volume]");
     let publish_sections = root.many(report, "publish", "[publish]");
+    let announce_sections = root.many(report, "announce", "[announce]");
     root.finish(report);
     if component_sections.is_empty() {
         report.error(
@@ -390,6 +395,8 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
             );
         }
     }
+    subscribers.announcements =
+        subscribers::announcements(announce_sections, &policy, &page, report);
     let jobs = jobs::read(job_sections, &mut policy, &databases, report);
     let checks = checks::read(check_sections, &mut policy, &databases, report);
     let readiness = readiness::read(readiness_sections, &mut policy, report);
@@ -444,6 +451,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         databases,
         jobs,
         mail,
+        subscribers,
         people,
         checks,
         readiness,

@@ -21,6 +21,7 @@ pub mod replay;
 pub mod report;
 pub mod rights;
 pub mod serve;
+pub mod subscribers;
 pub mod survey;
 mod telling;
 pub mod useful;

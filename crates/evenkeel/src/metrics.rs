@@ -29,6 +29,7 @@ use tokio::sync::watch;
 
 use crate::pump::meters::Meters;
 use crate::pump::published::Published;
+use crate::subscribers::Subscribers;
 use crate::web::tls::Tls;
 use text::Text;
 
@@ -43,6 +44,8 @@ pub struct Source {
     pub meters: Arc<Meters>,
     /// The way into the pump's queue.
     pub outlet: Outlet,
+    /// Who is told of updates, where somebody may be.
+    pub subscribers: Option<Subscribers>,
     /// The certificates of our listeners, by the listener's name.
     pub certificates: Vec<(&'static str, Arc<Tls>)>,
 }

@@ -43,6 +43,8 @@ use crate::pump::store::{SqliteFile, StartError};
 use crate::pump::{Pace, Parts, Pump};
 use crate::quiet;
 use crate::recorder::{self, Recorder};
+use crate::subscribers::Subscribers;
+use crate::subscribers::follow::Ways;
 use crate::useful::Useful;
 use crate::web::operator::{Console, Places};
 use crate::web::serving::{Bounds, serve as serve_pages, serve_over};
@@ -80,6 +82,12 @@ pub enum ServeError {
     /// A place the page is published to cannot be used.
     #[error(transparent)]
     Publish(#[from] crate::publish::targets::SpecError),
+    /// The subscribers' file cannot be used.
+    #[error(transparent)]
+    Subscribers(#[from] crate::subscribers::store::StoreError),
+    /// Subscribers cannot be told.
+    #[error(transparent)]
+    Ways(#[from] crate::subscribers::follow::WaysError),
     /// A port cannot be had.
     #[error(
         "nothing can listen on {address}: {source}; name another address in [{section}] listen"
@@ -182,6 +190,13 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     let targets = targets.map(|spec| Ok((spec.id.clone(), spec.target()?)));
     let targets: Vec<_> = targets.collect::<Result<_, ServeError>>()?;
 
+    let subscribers = match config.subscribers.are_wanted() {
+        true => Some(Subscribers::open(
+            &config.data_dir,
+            config.subscribers.clone(),
+        )?),
+        false => None,
+    };
     let site = Site {
         published: handle.published.clone(),
         policy: policy.clone(),
@@ -193,13 +208,19 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         },
         settings: Arc::new(config.told.clone()),
         useful: Arc::new(Useful::of(&config.data_dir)),
+        subscribers: subscribers.clone(),
     };
+    let ways = subscribers
+        .clone()
+        .map(|own| Ways::new(own, site.clone(), config.mail.as_ref()));
+    let ways = ways.transpose()?;
     let public_site = site.clone();
     let source = metrics::Source {
         published: handle.published.clone(),
         policy: policy.clone(),
         meters: handle.meters.clone(),
         outlet: handle.outlet.clone(),
+        subscribers: subscribers.clone(),
         certificates: [
             ("page", &page_tls),
             ("operator", &operator_tls),
@@ -284,6 +305,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         targets,
         handle.outlet.named("publish"),
     ));
+    let told = ways.map(|ways| tokio::spawn(ways.keep(stopped.clone())));
     let linked = link
         .map(|link| tokio::spawn(link.keep(handle.published.clone(), handle.outlet.named("edge"))));
     let mut pump = tokio::spawn(pump.run(channels, stopped));
@@ -312,7 +334,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         tracing::error!(%error, "the pump did not end as it should");
     }
     let listeners = [pages, operator_pages, control].into_iter();
-    let listeners = listeners.chain(metric_pages).chain(ping_pages);
+    let listeners = listeners.chain(metric_pages).chain(ping_pages).chain(told);
     for task in listeners.chain(keepers) {
         if let Err(error) = task.await {
             tracing::error!(%error, "a listener did not end as it should");

@@ -32,6 +32,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::pump::published::Published;
+use crate::subscribers::Subscribers;
 use crate::useful::Useful;
 
 /// What pages are made from.
@@ -51,6 +52,8 @@ pub struct Site {
     pub settings: Arc<public::settings::Settings>,
     /// What readers said of its pages.
     pub useful: Arc<Useful>,
+    /// Who is told of updates, where somebody may be.
+    pub subscribers: Option<Subscribers>,
 }
 
 impl Site {
@@ -90,6 +93,11 @@ impl Style {
     /// A style sheet, and neither script nor forms.
     pub(crate) fn new(css: &'static str) -> Self {
         Self::of(css, "", "form-action 'none'")
+    }
+
+    /// A style sheet, forms to ourselves, and no script.
+    pub(crate) fn with_forms(css: &'static str) -> Self {
+        Self::of(css, "", "form-action 'self'")
     }
 
     /// A style sheet, one script of ours by its hash, and forms to ourselves.
@@ -262,6 +270,10 @@ mod tests {
                 "/hotline/{file}",
                 "/{language}/{feed}",
             ]
+        );
+        assert_eq!(
+            paths(super::public::subscribing::routes()),
+            ["/{language}/subscribe", "/{language}/subscription/{link}"]
         );
         assert_eq!(
             super::operator::OPEN,

@@ -26,6 +26,8 @@ mod place;
 mod secrets;
 #[path = "cli/shapes.rs"]
 mod shapes;
+#[path = "cli/subscribers.rs"]
+mod subscribers;
 #[path = "cli/telling.rs"]
 mod telling;
 #[path = "cli/words.rs"]

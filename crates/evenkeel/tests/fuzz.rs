@@ -392,3 +392,43 @@ fn certificates() {
         let _refused = Tls::load(&files).map(|tls| tls.ends_at());
     });
 }
+
+/// Lists of subscribers, the addresses in them, and the links they are sent.
+#[test]
+fn subscribers() {
+    use evenkeel::subscribers::address::{Network, mail, webhook};
+    use evenkeel::subscribers::paper::{Known, bring_in};
+    use evenkeel::subscribers::store::Store;
+    use evenkeel::subscribers::token::{Key, parts};
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = Key::from_text(&"k".repeat(64));
+    let store = Store::open(&folder.path().join("subscribers.sqlite"), key).expect("a file");
+    let components = ["login".into()];
+    let networks = [Network::read("10.0.0.0/8").expect("a network")];
+    let known = Known {
+        components: &components,
+        networks: &networks,
+        most: 100,
+        language: evenkeel_core::language::Language::English,
+    };
+    let corpus = texts(&[
+        "kind,address,language,components,maintenance_only,standing\nmail,ana@example.com,de,login,true,active\n",
+        "address\r\n\"ana@example.com\"\r\n'=1+1@example.com\r\n",
+        "\u{feff}email;language\nana@example.com;pl\n",
+        "webhook,https://10.1.2.3:8443/hook?x=y",
+        "1f-0123456789abcdef0123456789abcdef",
+        "10.1.0.0/16",
+    ]);
+    fuzz("lists of subscribers", 400, &corpus, |input| {
+        let _told = bring_in(input, &store, &known);
+        let text = String::from_utf8_lossy(input);
+        let _network = Network::read(&text);
+        let _parts = parts(&text);
+        let _hook = webhook(&text, &networks);
+        // What is kept of an address has one line, and one recipient.
+        if let Ok(kept) = mail(&text) {
+            let kept = kept.to_string();
+            assert!(!kept.contains(['\r', '\n', ',', ' ']), "{kept:?}");
+        }
+    });
+}

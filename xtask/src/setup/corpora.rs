@@ -41,6 +41,13 @@ const CORPORA: &[Corpus] = &[
         sha256: "f3891c024aa78757ef8ac52ebdf1529109cfaef1ba7cd554627bea118e45b1c2",
         part: "src/statuspage_prometheus_exporter",
     },
+    // What receivers verify webhooks with.
+    Corpus {
+        name: "standardwebhooks",
+        version: "1.0.1",
+        sha256: "b557bb2e4b16ada179a517ec0fe6cbec5acf976c5619922bf29c457f89a451bd",
+        part: "standardwebhooks",
+    },
 ];
 
 /// A few megabytes; pip also looks at how each would be built.

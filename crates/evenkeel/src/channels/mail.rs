@@ -10,7 +10,7 @@
 //! unless the configuration says `tls = "none"`; and to read more than [`ANSWERS_MAX`]
 //! bytes of what a server answers.
 
-mod connection;
+pub(crate) mod connection;
 mod text;
 
 use std::sync::Arc;
@@ -129,4 +129,4 @@ impl Channel for Mail {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

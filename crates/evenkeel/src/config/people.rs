@@ -175,7 +175,7 @@ fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-fn address(
+pub(super) fn address(
     section: &mut Section<'_>,
     report: &mut Report<'_>,
     key: &'static str,

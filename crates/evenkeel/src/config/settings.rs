@@ -102,6 +102,14 @@ pub const SECTIONS: &[Section] = &[
         about: "The SMTP server that takes mail to people. Mail that cannot be sent privately is not sent.",
     },
     Section {
+        name: "subscribers",
+        about: "Customers who are told of every update where they are: by mail, or by a webhook. Addresses are kept in a file of their own in `data_dir`, and erased when somebody leaves.",
+    },
+    Section {
+        name: "[announce]",
+        about: "A place of your own where every update is announced: a chat room, a social account, a push topic, telephones. Any number.",
+    },
+    Section {
         name: "[person]",
         about: "Somebody who is called, by mail, webhook or both, in the order of this file. Without any, [pager] is called, and where there is none the log.",
     },
@@ -294,6 +302,35 @@ settings! {
         "user" Text "-" "\"evenkeel\"" "The account.";
         "password_file" Secret "-" "\"mail-password\"" "A file with its password.";
         "from" Text "-" "\"evenkeel@example.com\"" "Who writes. Must be given where mail is sent.";
+    }
+    "subscribers" {
+        "mail" YesNo "false" "true" "Whether customers may subscribe by mail on the public page. Needs [mail] and the page's `url`.";
+        "from" Text "-" "\"status@example.com\"" "Who writes to them; else who writes in [mail].";
+        "reply_to" Text "-" "\"support@example.com\"" "Where their answers go.";
+        "per_second" Number "50" "10" "Mails a second.";
+        "per_domain_per_second" Number "10" "2" "Mails a second to one domain: large providers turn away who comes too fast.";
+        "connections" Number "4" "8" "Connections to the mail server at once.";
+        "dkim_domain" Text "-" "\"example.com\"" "The domain that signs; else that of `from`.";
+        "dkim_selector" Text "-" "\"evenkeel\"" "The key's name in the DNS: `evenkeel._domainkey.example.com`. Without it mails are not signed here.";
+        "dkim_key_file" Folder "-" "\"dkim.pem\"" "The private key (PEM): RSA of 2048 bits or more, or Ed25519.";
+        "webhook_networks" List "[]" "[\"10.1.0.0/16\"]" "Private networks into which webhooks may go all the same. Everybody else's lead to public addresses only.";
+        "subscribers_max" Number "200000" "1000" "The most subscribers, confirmed or not.";
+    }
+    "[announce]" {
+        "id" Text "" "\"chat\"" "Its name in this file, in the console and in metrics.";
+        "kind" Text "" "\"slack\"" "`slack`, `mattermost`, `teams` (a webhook of a workflow), `mastodon`, `ntfy`, or `sms` (any gateway that speaks HTTP).";
+        "url" Text "-" "\"https://ntfy.sh\"" "Its address: the webhook, the server, or the gateway.";
+        "url_file" Secret "-" "\"chat-url\"" "A file with the address, where whoever has it may write there.";
+        "token_file" Secret "-" "\"mastodon-token\"" "Mastodon and ntfy: a file with the account's token.";
+        "languages" List "[\"en\"]" "[\"da\", \"en\"]" "In which languages it is announced, one after the other; `ntfy` titles and SMS have the first only.";
+        "components" List "[]" "[\"login\"]" "Only what concerns these; everything where none is named.";
+        "topic" Text "-" "\"status\"" "ntfy: the topic.";
+        "to" List "[]" "[\"+31201234567\"]" "SMS: the numbers.";
+        "body" Text "-" "'{\"to\":\"{to}\",\"text\":\"{text}\",\"reference\":\"{key}\"}'" "SMS: what the gateway is sent; `{to}`, `{text}` and `{key}` (the same for every try) are filled in.";
+        "body_type" Text "\"json\"" "\"form\"" "SMS: `json` or `form`; by it what is filled in is escaped.";
+        "headers" Map "{}" "{ \"x-account\" = \"1234\" }" "SMS: headers the gateway asks for.";
+        "authorization_file" Secret "-" "\"sms-authorization\"" "SMS: a file with the value of the `Authorization` header.";
+        "parts_max" Number "2" "1" "SMS: how many parts one may have; what is longer is cut after a word.";
     }
     "[person]" {
         "name" Text "" "\"ana\"" "Their name in this file and in the journal. Use the name they acknowledge with.";

@@ -135,7 +135,14 @@ fn every_example_of_the_table_is_accepted() {
             }
             let mut value = setting.example.to_owned();
             if setting.kind == Kind::Secret
-                || ["ssh_config", "ca_file", "tenants_file", "logo_file"].contains(&setting.key)
+                || [
+                    "ssh_config",
+                    "ca_file",
+                    "tenants_file",
+                    "logo_file",
+                    "dkim_key_file",
+                ]
+                .contains(&setting.key)
             {
                 let path = folder
                     .path()
@@ -218,7 +225,8 @@ fn the_defaults_of_the_table_are_the_real_ones() {
                  [[database]]\nid = \"d\"\ndbname = \"d\"\n\
                  [[job]]\nid = \"j\"\n[job.product]\nurl = \"x\"\n\
                  [[check]]\nid = \"c\"\nkind = \"http\"\nurl = \"http://localhost/\"\n\
-                 [[readiness]]\nid = \"r\"\nat = \"06:00\"\nproducts = [\"j\"]\n";
+                 [[readiness]]\nid = \"r\"\nat = \"06:00\"\nproducts = [\"j\"]\n\
+                 [subscribers]\n";
     let mut full = String::new();
     for section in SECTIONS {
         // Heartbeats need a file with a key, and are compared by themselves.
@@ -240,6 +248,8 @@ fn the_defaults_of_the_table_are_the_real_ones() {
             "[publish]",
             // So has who is in a group; `banner.toml` is the case of it.
             "[group]",
+            // The same of announcements; `subscribers.toml` is their case.
+            "[announce]",
         ]
         .contains(&section.name);
         if skip {

@@ -73,6 +73,12 @@ families! {
     "evenkeel_copies_delivered_total" Counter "Copies delivered, by target.";
     "evenkeel_copies_failed_total" Counter "Tries to deliver a copy that failed, by target.";
     "evenkeel_copy_delivery_seconds" Gauge "How long the last delivery took, by target.";
+    "evenkeel_subscribers" Gauge "Subscribers, by kind (mail, webhook, announcement) and standing (waiting, active, paused).";
+    "evenkeel_subscribers_queue_length" Gauge "Messages to subscribers that wait, by kind.";
+    "evenkeel_subscribers_sending" Gauge "1 while messages to subscribers go out, 0 while the way there is broken, by kind.";
+    "evenkeel_subscribers_sent_total" Counter "Messages that a receiver took, by kind.";
+    "evenkeel_subscribers_refused_total" Counter "Messages that a receiver refused for good, by kind.";
+    "evenkeel_subscribers_postponed_total" Counter "Tries that a receiver put off, by kind.";
     "evenkeel_metrics_series_left_out" Gauge "Series left out of this answer because there were too many of one metric.";
     "process_cpu_seconds_total" Counter "CPU time Evenkeel itself has used, user and system.";
     "process_resident_memory_bytes" Gauge "Memory Evenkeel itself has in RAM.";

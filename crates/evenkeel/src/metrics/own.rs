@@ -10,6 +10,8 @@ use super::text::Text;
 use crate::pump::QUEUE_MAX;
 use crate::pump::meters::{BUCKETS_US, Histogram};
 use crate::pump::published::Published;
+use crate::subscribers::Subscribers;
+use crate::subscribers::store::Kind;
 
 pub(super) fn write(source: &Source, published: &Published, text: &mut Text) {
     let Source { meters, outlet, .. } = source;
@@ -61,6 +63,9 @@ pub(super) fn write(source: &Source, published: &Published, text: &mut Text) {
         }
     }
     copies(published, text);
+    if let Some(subscribers) = &source.subscribers {
+        told(subscribers, text);
+    }
     process(text);
 }
 
@@ -82,6 +87,41 @@ fn copies(published: &Published, text: &mut Text) {
         if standing.delivered > 0 {
             let took = number(standing.took_ms) / 1000.0;
             text.put("evenkeel_copy_delivery_seconds", &of, took);
+        }
+    }
+}
+
+fn told(subscribers: &Subscribers, text: &mut Text) {
+    let standings = subscribers.standings();
+    let figures = standings.figures();
+    for counted in &figures.counts {
+        let of = [
+            ("kind", counted.kind.as_str()),
+            ("standing", counted.standing.as_str()),
+        ];
+        text.put("evenkeel_subscribers", &of, f64::from(counted.count));
+    }
+    for (kind, backlog) in &figures.backlog {
+        let of = [("kind", kind.as_str())];
+        text.put(
+            "evenkeel_subscribers_queue_length",
+            &of,
+            number(backlog.rows.into()),
+        );
+    }
+    for kind in Kind::ALL {
+        let (of, way) = ([("kind", kind.as_str())], standings.of(kind));
+        text.put(
+            "evenkeel_subscribers_sending",
+            &of,
+            truth(way.trouble.is_none()),
+        );
+        for (name, count) in [
+            ("evenkeel_subscribers_sent_total", way.taken),
+            ("evenkeel_subscribers_refused_total", way.refused),
+            ("evenkeel_subscribers_postponed_total", way.later),
+        ] {
+            text.put(name, &of, number(count));
         }
     }
 }

@@ -168,8 +168,35 @@ fn everything() -> Source {
         policy: Arc::new(policy),
         meters: Arc::default(),
         outlet: Outlet::new("pump".into(), mpsc::channel(4).0),
+        subscribers: Some(subscribers()),
         certificates: vec![("page", certificate())],
     }
+}
+
+/// One who is told, and one message that waits for them.
+fn subscribers() -> crate::subscribers::Subscribers {
+    use crate::subscribers::standing::Figures;
+    use crate::subscribers::store::people::Count;
+    use crate::subscribers::store::queue::Backlog;
+    use crate::subscribers::store::{Kind, Standing};
+    let folder = tempfile::tempdir().unwrap();
+    let settings = crate::subscribers::Settings::default();
+    let own = crate::subscribers::Subscribers::open(folder.path(), settings).unwrap();
+    let counted = Count {
+        kind: Kind::Mail,
+        standing: Standing::Active,
+        count: 1,
+    };
+    let waits = Backlog {
+        rows: 1,
+        oldest_due_at: None,
+    };
+    own.standings().read(Figures {
+        counts: vec![counted],
+        backlog: vec![(Kind::Mail, waits)],
+        trouble: None,
+    });
+    own
 }
 
 /// A second at the edge, and a leak behind it.

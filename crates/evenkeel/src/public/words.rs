@@ -241,6 +241,73 @@ templates! {
     /// Heading of the list of bad days.
     pub bad_days();
 
+    /// The link to, and the heading of, the form to subscribe.
+    pub subscribe();
+    /// What is written, and when.
+    pub subscribe_about();
+    /// Beside a field.
+    pub mail_address();
+    /// Above the functions.
+    pub functions_wanted();
+    /// Beside a box.
+    pub maintenance_only();
+    /// Beside the languages.
+    pub mail_language();
+    /// On the button.
+    pub subscribe_send();
+    /// Heading after it was pressed.
+    pub subscribe_sent();
+    /// What follows; the same whoever asks.
+    pub subscribe_sent_how();
+    /// Where an address cannot be written to.
+    pub address_wrong();
+    /// Where no function is chosen.
+    pub functions_none();
+    /// Where too many ask.
+    pub subscribe_busy();
+    /// Heading of a subscription.
+    pub subscription();
+    /// Whose it is.
+    pub subscription_of(address: &str);
+    /// On the button.
+    pub subscribe_confirm();
+    /// After it was pressed.
+    pub subscribe_confirmed();
+    /// Where mails did not arrive.
+    pub subscription_paused();
+    /// On the button.
+    pub subscription_save();
+    /// After it was pressed.
+    pub subscription_saved();
+    /// On the button.
+    pub unsubscribe();
+    /// What it does.
+    pub unsubscribe_how();
+    /// After it was pressed.
+    pub unsubscribed();
+    /// Heading where a link leads nowhere.
+    pub link_gone();
+    /// Why.
+    pub link_gone_why();
+    /// Subject of the letter with the link.
+    pub letter_confirm(service: &str);
+    /// What it says.
+    pub letter_confirm_why(service: &str);
+    /// And to whom did not ask.
+    pub letter_confirm_else();
+    /// Subject of the letter to who is told already.
+    pub letter_known(service: &str);
+    /// What it says.
+    pub letter_known_why(service: &str);
+    /// Subject of a correction.
+    pub letter_correction(title: &str);
+    /// Before the address of the page.
+    pub letter_page();
+    /// At the end of each mail.
+    pub letter_why(service: &str);
+    /// Before the link that ends it.
+    pub letter_end();
+
     /// The name of the page.
     pub site(service: &str);
     /// What picture the page shows.

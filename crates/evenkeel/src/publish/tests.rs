@@ -65,6 +65,7 @@ fn site(record: Record) -> (Site, watch::Sender<Arc<Published>>) {
         url: "https://status.example.com".into(),
         settings: Arc::default(),
         useful: Arc::default(),
+        subscribers: None,
     };
     (site, pump)
 }

@@ -29,6 +29,7 @@ mod plot;
 mod pools;
 mod proposals;
 mod runs;
+mod subscribers;
 mod telling;
 mod tenants;
 mod writing;
@@ -141,6 +142,10 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
         ("/checks/{id}", get(checks::one)),
         ("/heartbeats", get(heartbeats::page)),
         ("/readiness", get(heartbeats::readiness)),
+        (
+            "/subscribers",
+            get(subscribers::page).post(subscribers::erase),
+        ),
         ("/authority", get(overview::authority)),
         ("/journal", get(journal::page)),
         ("/journal/{revision}", get(journal::one)),
@@ -242,6 +247,7 @@ const WAYS: &[(&str, &str)] = &[
     ("/checks", "Checks"),
     ("/heartbeats", "Heartbeats"),
     ("/readiness", "Readiness"),
+    ("/subscribers", "Subscribers"),
     ("/authority", "Authority"),
     ("/journal", "Journal"),
     ("/audit", "Audit"),

@@ -18,6 +18,7 @@ mod me;
 pub(super) mod said;
 pub mod settings;
 mod strip;
+pub mod subscribing;
 mod view;
 
 use std::sync::LazyLock;
@@ -91,6 +92,8 @@ pub fn router(site: Site) -> Router {
             kept::Kept::of(site.clone()),
             kept::kept,
         ))
+        // What they answer is nobody else's business, and never in a cache.
+        .merge(subscribing::router())
         .with_state(site)
 }
 

@@ -172,6 +172,7 @@ impl Scene {
             url: "https://status.example.com/".into(),
             settings: Arc::new(self.settings.clone()),
             useful: Arc::default(),
+            subscribers: None,
         }
     }
 

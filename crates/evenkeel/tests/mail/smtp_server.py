@@ -6,6 +6,8 @@ FOLDER  `port` is written when it listens; each mail becomes N.json (sender,
         recipients, the account that was used, whether the line was private) and N.eml
 MODE    `plain`, `starttls` (nothing is taken before it, and an account is asked
         for), or `tls` (from the first byte, and an account is asked for)
+
+Mail to `nobody@...` is refused; while FOLDER holds a file `refuse`, every recipient is.
 """
 import asyncio
 import json
@@ -38,7 +40,7 @@ class Keeper:
     count = 0
 
     async def handle_RCPT(self, server, session, envelope, address, options):
-        if address.startswith("nobody@"):
+        if address.startswith("nobody@") or os.path.exists(os.path.join(folder, "refuse")):
             return "550 5.1.1 no such mailbox"
         envelope.rcpt_tos.append(address)
         return "250 OK"

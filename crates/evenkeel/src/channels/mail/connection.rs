@@ -1,4 +1,5 @@
-//! One connection to a mail server: private first, then one mail, then the end.
+//! One connection to a mail server: private first, then one mail, then the end; or, for
+//! subscribers, many mails on one connection.
 
 use std::fmt;
 use std::io;
@@ -9,10 +10,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use lettre::address::Envelope;
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters,
 };
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -50,7 +53,7 @@ pub enum MailError {
 }
 
 /// How one try went.
-pub(super) enum Attempt {
+pub(crate) enum Attempt {
     /// The server took it: its answer.
     Taken(String),
     /// It will not.
@@ -60,14 +63,14 @@ pub(super) enum Attempt {
 }
 
 /// See the module.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     server: MailServer,
     starttls: Option<TlsParameters>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
 
 impl Connector {
-    pub(super) fn new(server: &MailServer) -> Result<Self, MailError> {
+    pub(crate) fn new(server: &MailServer) -> Result<Self, MailError> {
         let no_tls = |why: &dyn std::error::Error| MailError::Tls {
             host: server.host.clone(),
             why: chain(why),
@@ -137,32 +140,10 @@ impl Connector {
 
     /// Sends one mail. Not bounded in time: the caller is.
     pub(super) async fn send(&self, written: &[u8], to: &lettre::Address) -> Attempt {
-        let MailServer { host, port, .. } = &self.server;
-        let mut connection = match self.connect().await {
+        let mut connection = match self.open().await {
             Ok(connection) => connection,
-            Err(why) => return Attempt::MayPass(format!("{host} port {port}: {why}")),
+            Err(attempt) => return attempt,
         };
-        let hello = hello();
-        if let Some(parameters) = &self.starttls {
-            if !connection.can_starttls() {
-                connection.abort().await;
-                return Attempt::Refused(format!(
-                    "{host} offers no STARTTLS, and nothing is said in the clear: write tls = \"tls\" for a \
-                     server that begins with TLS"
-                ));
-            }
-            if let Err(error) = connection.starttls(parameters.clone(), &hello).await {
-                return judged(&error);
-            }
-        }
-        if let Some(Account { user, password }) = &self.server.account {
-            let account = Credentials::new(user.clone(), password.clone());
-            let ways = [Mechanism::Plain, Mechanism::Login];
-            if let Err(error) = connection.auth(&ways, &account).await {
-                connection.abort().await;
-                return judged(&error);
-            }
-        }
         let envelope = Envelope::new(Some(self.server.from.clone()), vec![to.clone()]);
         let envelope = match envelope {
             Ok(envelope) => envelope,
@@ -177,6 +158,38 @@ impl Connector {
             }
             Err(error) => judged(&error),
         }
+    }
+
+    /// A connection that mail may be sent on: private, and with the account that is asked
+    /// for. Not bounded in time: the caller is.
+    pub(crate) async fn open(&self) -> Result<AsyncSmtpConnection, Attempt> {
+        let MailServer { host, port, .. } = &self.server;
+        let mut connection = match self.connect().await {
+            Ok(connection) => connection,
+            Err(why) => return Err(Attempt::MayPass(format!("{host} port {port}: {why}"))),
+        };
+        let hello = hello();
+        if let Some(parameters) = &self.starttls {
+            if !connection.can_starttls() {
+                connection.abort().await;
+                return Err(Attempt::Refused(format!(
+                    "{host} offers no STARTTLS, and nothing is said in the clear: write tls = \"tls\" for a \
+                     server that begins with TLS"
+                )));
+            }
+            if let Err(error) = connection.starttls(parameters.clone(), &hello).await {
+                return Err(judged(&error));
+            }
+        }
+        if let Some(Account { user, password }) = &self.server.account {
+            let account = Credentials::new(user.clone(), password.clone());
+            let ways = [Mechanism::Plain, Mechanism::Login];
+            if let Err(error) = connection.auth(&ways, &account).await {
+                connection.abort().await;
+                return Err(judged(&error));
+            }
+        }
+        Ok(connection)
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, String> {
@@ -204,6 +217,75 @@ impl Connector {
         let connected = AsyncSmtpConnection::connect_with_transport(stream, &hello()).await;
         connected.map_err(|error| shown(&chain(&error)))
     }
+}
+
+/// How a server answered to one mail of several on a connection.
+pub(crate) enum Delivery {
+    /// It took it.
+    Taken,
+    /// It did not, and may later.
+    Later(String),
+    /// It never will to this address.
+    Refused(String),
+    /// The connection is good for nothing: whether it took the mail is not known where it
+    /// was `written` already.
+    Broken {
+        /// Why.
+        why: String,
+        /// Whether the mail was on its way.
+        written: bool,
+    },
+}
+
+/// Sends one mail on a connection that stays. Not bounded in time: the caller is.
+pub(crate) async fn deliver(
+    connection: &mut AsyncSmtpConnection,
+    (from, to): (&lettre::Address, &lettre::Address),
+    letter: &[u8],
+) -> Delivery {
+    let broken = |error: &Error, written| Delivery::Broken {
+        why: shown(&chain(error)),
+        written,
+    };
+    if let Err(error) = connection
+        .command(Mail::new(Some(from.clone()), Vec::new()))
+        .await
+    {
+        return broken(&error, false);
+    }
+    let asked = match connection.command(Rcpt::new(to.clone(), Vec::new())).await {
+        Ok(_) => connection.command(Data).await,
+        Err(error) => Err(error),
+    };
+    let answered = match asked {
+        Ok(_) => connection.message(letter).await,
+        Err(error) if is_closing(&error) => return broken(&error, false),
+        Err(error) => {
+            // The next mail begins anew.
+            if let Err(error) = connection.command(Rset).await {
+                return broken(&error, false);
+            }
+            Err(error)
+        }
+    };
+    match answered {
+        Ok(_) => Delivery::Taken,
+        Err(error) if is_closing(&error) => broken(&error, true),
+        Err(error) => {
+            let why = shown(&chain(&error));
+            // 5.7 is a word about us, and not about the address (RFC 3463).
+            match error.is_permanent() && !why.contains("5.7.") {
+                true => Delivery::Refused(why),
+                false => Delivery::Later(why),
+            }
+        }
+    }
+}
+
+/// Whether nothing more is to be had of a connection: it broke, or the server says 421.
+fn is_closing(error: &Error) -> bool {
+    let code = error.status().map(u16::from);
+    code.is_none_or(|code| code == 421)
 }
 
 /// The name we greet with. Servers that check it want an address or a full name; this

@@ -17,9 +17,9 @@ use super::*;
 use crate::config::{Account, MailTls};
 
 /// A server that keeps what it takes; ended on drop.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     port: u16,
 }
 
@@ -31,7 +31,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    async fn start(mode: &str) -> Self {
+    pub(crate) async fn start(mode: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (certificate, key) = certificate(folder.path());
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail/smtp_server.py");
@@ -64,7 +64,7 @@ impl Server {
         server
     }
 
-    fn settings(&self, tls: MailTls) -> MailServer {
+    pub(crate) fn settings(&self, tls: MailTls) -> MailServer {
         let account = Account {
             user: "evenkeel".into(),
             password: "s3cret".into(),
@@ -79,7 +79,7 @@ impl Server {
         }
     }
 
-    fn kept(&self, number: u32) -> Option<(serde_json::Value, String)> {
+    pub(crate) fn kept(&self, number: u32) -> Option<(serde_json::Value, String)> {
         let read = |kind: &str| {
             let path = self.folder.path().join(format!("{number}.{kind}"));
             std::fs::read_to_string(path).ok()

@@ -281,6 +281,42 @@ history_unknown = { $history }, ukendt i { $span }
 strip = { $name }, { $from } til { $to }: { $history }
 bad_days = Dage med forstyrrelser og den værste tilstand på hver af dem
 
+## Subscriptions
+
+subscribe = Få besked på mail
+subscribe_about = Vi skriver, når noget er galt, når det er ovre, og om planlagt arbejde. Ikke andet.
+mail_address = Mailadresse
+functions_wanted = Om disse funktioner
+maintenance_only = Kun om planlagt arbejde
+mail_language = Sprog i mails
+subscribe_send = Send mig et link til bekræftelse
+subscribe_sent = Se i din indbakke
+subscribe_sent_how = Hvis adressen kan modtage mail, er et link på vej. Der sendes ikke andet, før du har bekræftet der. En adresse får én sådan mail i timen.
+address_wrong = Vi kan ikke skrive til denne adresse.
+functions_none = Vælg mindst én funktion.
+subscribe_busy = Der er for mange, der spørger lige nu. Prøv igen om en time.
+subscription = Dit abonnement
+subscription_of = Til { $address }
+subscribe_confirm = Bekræft
+subscribe_confirmed = Fra nu af skriver vi til dig.
+subscription_paused = Vores mails kunne ikke leveres, så vi holdt op. Bekræft, så begynder de igen.
+subscription_save = Gem
+subscription_saved = Det er gemt.
+unsubscribe = Afmeld
+unsubscribe_how = Ikke flere mails; din adresse slettes.
+unsubscribed = Du får ikke flere mails. Din adresse er slettet.
+link_gone = Dette link fører ikke til et abonnement
+link_gone_why = Abonnementet er afsluttet eller blev aldrig bekræftet. Du kan tilmelde dig igen.
+letter_confirm = Bekræft venligst: besked om { $service }
+letter_confirm_why = Vi har fået denne adresse til besked om { $service }. Bekræft den her:
+letter_confirm_else = Hvis du ikke har bedt om det, skal du ikke gøre noget. Der sendes ikke andet, og adressen slettes efter tre dage.
+letter_known = Dit abonnement på besked om { $service }
+letter_known_why = Du får besked om { $service } på denne adresse. Her ændrer eller afslutter du det:
+letter_correction = Rettelse: { $title }
+letter_page = Det hele, og hvordan det står til nu:
+letter_why = Du får denne mail, fordi du har bedt om besked om { $service }.
+letter_end = Ændr eller afmeld:
+
 ## The page
 
 site = Status for { $service }

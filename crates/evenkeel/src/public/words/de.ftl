@@ -341,6 +341,42 @@ history_unknown = { $history }, { $span } unbekannt
 strip = { $name }, { $from } bis { $to }: { $history }
 bad_days = Tage mit einer Störung und ihr jeweils schlechtester Stand
 
+## Subscriptions
+
+subscribe = Meldungen per E-Mail
+subscribe_about = Wir schreiben, wenn etwas gestört ist, wenn es vorbei ist und über geplante Arbeiten. Sonst nichts.
+mail_address = E-Mail-Adresse
+functions_wanted = Über diese Funktionen
+maintenance_only = Nur über geplante Arbeiten
+mail_language = Sprache der E-Mails
+subscribe_send = Link zum Bestätigen senden
+subscribe_sent = Bitte sehen Sie in Ihr Postfach
+subscribe_sent_how = Wenn diese Adresse E-Mails empfängt, ist ein Link unterwegs. Bevor Sie dort bestätigt haben, wird sonst nichts gesendet. Eine Adresse erhält eine solche E-Mail pro Stunde.
+address_wrong = An diese Adresse können wir nicht schreiben.
+functions_none = Bitte wählen Sie mindestens eine Funktion.
+subscribe_busy = Im Moment kommen zu viele Anfragen. Bitte versuchen Sie es in einer Stunde noch einmal.
+subscription = Ihr Abonnement
+subscription_of = Für { $address }
+subscribe_confirm = Bestätigen
+subscribe_confirmed = Ab jetzt schreiben wir Ihnen.
+subscription_paused = Unsere E-Mails konnten nicht zugestellt werden, deshalb haben wir aufgehört. Bestätigen Sie, und sie beginnen wieder.
+subscription_save = Speichern
+subscription_saved = Es ist gespeichert.
+unsubscribe = Abmelden
+unsubscribe_how = Keine E-Mails mehr; Ihre Adresse wird gelöscht.
+unsubscribed = Sie erhalten keine E-Mails mehr. Ihre Adresse ist gelöscht.
+link_gone = Dieser Link führt zu keinem Abonnement
+link_gone_why = Das Abonnement wurde beendet oder nie bestätigt. Sie können sich wieder anmelden.
+letter_confirm = Bitte bestätigen: Meldungen zu { $service }
+letter_confirm_why = Diese Adresse wurde uns für Meldungen zu { $service } genannt. Bestätigen Sie sie hier:
+letter_confirm_else = Wenn Sie das nicht wollten, tun Sie nichts. Sonst wird nichts gesendet, und die Adresse wird nach drei Tagen gelöscht.
+letter_known = Ihr Abonnement der Meldungen zu { $service }
+letter_known_why = Sie erhalten an dieser Adresse Meldungen zu { $service }. Hier ändern oder beenden Sie das:
+letter_correction = Berichtigung: { $title }
+letter_page = Alles dazu, und wie es jetzt steht:
+letter_why = Sie erhalten diese E-Mail, weil Sie Meldungen zu { $service } abonniert haben.
+letter_end = Ändern oder abmelden:
+
 ## The page
 
 site = Status: { $service }

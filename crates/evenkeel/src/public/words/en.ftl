@@ -341,6 +341,42 @@ history_unknown = { $history }, unknown for { $span }
 strip = { $name }, { $from } to { $to }: { $history }
 bad_days = Days with a disturbance, and the worst of each
 
+## Subscriptions
+
+subscribe = Get updates by mail
+subscribe_about = We write when something is wrong, when it is over, and about planned work. Nothing else.
+mail_address = Mail address
+functions_wanted = About these functions
+maintenance_only = Only about planned work
+mail_language = Language of the mails
+subscribe_send = Send me a link to confirm
+subscribe_sent = Look into your mailbox
+subscribe_sent_how = If mail can reach this address, a link is on its way. Nothing else is sent before you have confirmed there. An address gets one such mail an hour.
+address_wrong = We cannot write to this address.
+functions_none = Choose at least one function.
+subscribe_busy = Too many are asking right now. Please try again in an hour.
+subscription = Your subscription
+subscription_of = For { $address }
+subscribe_confirm = Confirm
+subscribe_confirmed = From now on we write to you.
+subscription_paused = Our mails could not be delivered, so we stopped. Confirm, and they begin again.
+subscription_save = Save
+subscription_saved = It is saved.
+unsubscribe = Unsubscribe
+unsubscribe_how = No more mails; your address is erased.
+unsubscribed = You get no more mails. Your address is erased.
+link_gone = This link leads to no subscription
+link_gone_why = The subscription was ended, or never confirmed. You can subscribe again.
+letter_confirm = Please confirm: updates on { $service }
+letter_confirm_why = This address was given to us for updates on { $service }. Confirm it here:
+letter_confirm_else = If you did not ask for this, do nothing. Nothing else is sent, and the address is erased after three days.
+letter_known = Your subscription to updates on { $service }
+letter_known_why = You get updates on { $service } at this address. Change or end that here:
+letter_correction = Correction: { $title }
+letter_page = All of it, and how things are now:
+letter_why = You get this mail because you subscribed to updates on { $service }.
+letter_end = Change or unsubscribe:
+
 ## The page
 
 site = { $service } status

@@ -338,6 +338,42 @@ history_unknown = { $history }, { $span } onbekend
 strip = { $name }, { $from } tot en met { $to }: { $history }
 bad_days = Dagen met een storing, met telkens het ergste
 
+## Subscriptions
+
+subscribe = Berichten per e-mail
+subscribe_about = We schrijven als er iets mis is, als het voorbij is, en over gepland werk. Verder niets.
+mail_address = E-mailadres
+functions_wanted = Over deze functies
+maintenance_only = Alleen over gepland werk
+mail_language = Taal van de e-mails
+subscribe_send = Stuur mij een link om te bevestigen
+subscribe_sent = Kijk in uw mailbox
+subscribe_sent_how = Als dit adres e-mail kan ontvangen, is er een link onderweg. Verder wordt niets verstuurd voordat u daar hebt bevestigd. Een adres krijgt één zo'n e-mail per uur.
+address_wrong = Naar dit adres kunnen we niet schrijven.
+functions_none = Kies ten minste één functie.
+subscribe_busy = Er zijn nu te veel aanvragen. Probeer het over een uur opnieuw.
+subscription = Uw abonnement
+subscription_of = Voor { $address }
+subscribe_confirm = Bevestigen
+subscribe_confirmed = Vanaf nu schrijven we u.
+subscription_paused = Onze e-mails konden niet worden bezorgd, daarom zijn we gestopt. Bevestig, en ze beginnen weer.
+subscription_save = Opslaan
+subscription_saved = Het is opgeslagen.
+unsubscribe = Afmelden
+unsubscribe_how = Geen e-mails meer; uw adres wordt gewist.
+unsubscribed = U krijgt geen e-mails meer. Uw adres is gewist.
+link_gone = Deze link leidt niet naar een abonnement
+link_gone_why = Het abonnement is beëindigd of nooit bevestigd. U kunt zich opnieuw aanmelden.
+letter_confirm = Graag bevestigen: berichten over { $service }
+letter_confirm_why = Dit adres is ons gegeven voor berichten over { $service }. Bevestig het hier:
+letter_confirm_else = Hebt u hier niet om gevraagd, dan hoeft u niets te doen. Verder wordt niets verstuurd, en het adres wordt na drie dagen gewist.
+letter_known = Uw abonnement op berichten over { $service }
+letter_known_why = U krijgt op dit adres berichten over { $service }. Wijzig of beëindig dat hier:
+letter_correction = Correctie: { $title }
+letter_page = Het hele verhaal, en hoe het er nu voor staat:
+letter_why = U krijgt deze e-mail omdat u zich hebt aangemeld voor berichten over { $service }.
+letter_end = Wijzigen of afmelden:
+
 ## The page
 
 site = Status van { $service }

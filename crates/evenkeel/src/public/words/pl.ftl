@@ -357,6 +357,42 @@ history_unknown = { $history }, stan nieznany: { $span }
 strip = { $name }, od { $from } do { $to }: { $history }
 bad_days = Dni z zakłóceniami i najgorszy stan w każdym z nich
 
+## Subscriptions
+
+subscribe = Powiadomienia e-mailem
+subscribe_about = Piszemy, gdy coś nie działa, gdy jest już po wszystkim, i o planowanych pracach. Nic więcej.
+mail_address = Adres e-mail
+functions_wanted = O tych funkcjach
+maintenance_only = Tylko o planowanych pracach
+mail_language = Język wiadomości
+subscribe_send = Wyślij mi link do potwierdzenia
+subscribe_sent = Proszę zajrzeć do skrzynki
+subscribe_sent_how = Jeśli ten adres odbiera pocztę, link jest już w drodze. Przed potwierdzeniem nie wysyłamy nic więcej. Na jeden adres wychodzi najwyżej jedna taka wiadomość na godzinę.
+address_wrong = Na ten adres nie możemy pisać.
+functions_none = Proszę wybrać co najmniej jedną funkcję.
+subscribe_busy = W tej chwili jest za dużo próśb. Proszę spróbować ponownie za godzinę.
+subscription = Państwa subskrypcja
+subscription_of = Dla { $address }
+subscribe_confirm = Potwierdź
+subscribe_confirmed = Od teraz piszemy do Państwa.
+subscription_paused = Naszych wiadomości nie udało się doręczyć, więc przestaliśmy je wysyłać. Po potwierdzeniu zaczniemy znowu.
+subscription_save = Zapisz
+subscription_saved = Zapisano.
+unsubscribe = Zrezygnuj
+unsubscribe_how = Żadnych więcej wiadomości; adres zostanie usunięty.
+unsubscribed = Nie wyślemy już żadnych wiadomości. Adres został usunięty.
+link_gone = Ten link nie prowadzi do żadnej subskrypcji
+link_gone_why = Subskrypcja została zakończona albo nigdy jej nie potwierdzono. Można zapisać się ponownie.
+letter_confirm = Prosimy o potwierdzenie: powiadomienia, { $service }
+letter_confirm_why = Podano nam ten adres do powiadomień ({ $service }). Potwierdzenie tutaj:
+letter_confirm_else = Jeśli to pomyłka, nie trzeba nic robić. Nie wyślemy nic więcej, a adres zostanie usunięty po trzech dniach.
+letter_known = Subskrypcja powiadomień: { $service }
+letter_known_why = Na ten adres wysyłamy powiadomienia ({ $service }). Zmiana lub rezygnacja tutaj:
+letter_correction = Sprostowanie: { $title }
+letter_page = Wszystko na ten temat i stan obecny:
+letter_why = Wysyłamy tę wiadomość, ponieważ zamówiono powiadomienia ({ $service }).
+letter_end = Zmiana lub rezygnacja:
+
 ## The page
 
 site = Status: { $service }

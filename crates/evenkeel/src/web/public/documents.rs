@@ -9,7 +9,7 @@ use evenkeel_core::ids::IncidentId;
 use maud::{Markup, PreEscaped, html};
 
 use super::view::View;
-use super::{STYLE, Site, machines};
+use super::{STYLE, Site, machines, subscribing};
 use crate::public::words::{Language, Words};
 use crate::pump::published::Published;
 
@@ -177,6 +177,9 @@ fn whole(
         }
         main { (main) }
         footer {
+            @if let Some(form) = subscribing::form_address(site, language) {
+                p { a href=(form) { (words.subscribe()) } }
+            }
             (machines::follow(words))
             @let legal = [(&brand.imprint_url, words.imprint()), (&brand.privacy_url, words.privacy())];
             @if legal.iter().any(|(url, _)| url.is_some()) {

@@ -189,6 +189,7 @@ mod tests {
                 url: "http://localhost".into(),
                 settings: Arc::default(),
                 useful: Arc::default(),
+                subscribers: None,
             };
             let made = Arc::new(AtomicUsize::new(0));
             let answering = |cache: &'static str| {
@@ -309,6 +310,7 @@ mod tests {
             url: "http://localhost".into(),
             settings: Arc::default(),
             useful: Arc::default(),
+            subscribers: None,
         };
         let kept = Kept::of(site);
         let of = || MadeOf {

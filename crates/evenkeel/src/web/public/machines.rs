@@ -30,6 +30,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use evenkeel_core::ids::IncidentId;
 use evenkeel_core::policy::Policy;
 use maud::{Markup, html};
 use sha2::{Digest, Sha256};
@@ -37,10 +38,23 @@ use sha2::{Digest, Sha256};
 use super::asked::Asked;
 use super::missing;
 use crate::public::words::{Language, Words};
+use crate::pump::published::Published;
 use crate::web::{CROSS_ORIGIN_RESOURCE_POLICY, Site};
 use feeds::feed_address;
 pub(crate) use hotline::texts as hotline_texts;
+pub(crate) use picture::millis;
 use picture::{PLAIN, Picture};
+
+/// What a webhook is told of an incident, in Statuspage's shape; nothing of one that
+/// customers do not know of.
+pub(crate) fn posted(
+    site: &Site,
+    published: &Published,
+    incident: IncidentId,
+) -> serde_json::Value {
+    let picture = Picture::of(site, published, PLAIN);
+    api::posted(&picture, incident).unwrap_or_default()
+}
 
 /// A file that is the same at every address but for what it says.
 struct File {

@@ -76,6 +76,7 @@ fn all(words: &Words) -> String {
     times(words, &mut paper);
     people(words, &mut paper);
     telephone(words, &mut paper);
+    subscriptions(words, &mut paper);
     page(words, &mut paper);
     paper.0
 }
@@ -343,6 +344,47 @@ fn times(words: &Words, paper: &mut Paper) {
     }
     let (later, earlier) = (at(TIMES[0]), at(TIMES[1]));
     assert_eq!(words.span(later, earlier), words.span(later, later));
+}
+
+fn subscriptions(words: &Words, paper: &mut Paper) {
+    paper.heading("Subscriptions, and what mails say");
+    for text in [
+        words.subscribe(),
+        words.subscribe_about(),
+        words.mail_address(),
+        words.functions_wanted(),
+        words.maintenance_only(),
+        words.mail_language(),
+        words.subscribe_send(),
+        words.subscribe_sent(),
+        words.subscribe_sent_how(),
+        words.address_wrong(),
+        words.functions_none(),
+        words.subscribe_busy(),
+        words.subscription(),
+        words.subscription_of("ana@example.com"),
+        words.subscribe_confirm(),
+        words.subscribe_confirmed(),
+        words.subscription_paused(),
+        words.subscription_save(),
+        words.subscription_saved(),
+        words.unsubscribe(),
+        words.unsubscribe_how(),
+        words.unsubscribed(),
+        words.link_gone(),
+        words.link_gone_why(),
+        words.letter_confirm("Back office"),
+        words.letter_confirm_why("Back office"),
+        words.letter_confirm_else(),
+        words.letter_known("Back office"),
+        words.letter_known_why("Back office"),
+        words.letter_correction(&words.incident_title(&[("Login", Status::MajorOutage)], false)),
+        words.letter_page(),
+        words.letter_why("Back office"),
+        words.letter_end(),
+    ] {
+        paper.say(&text);
+    }
 }
 
 fn page(words: &Words, paper: &mut Paper) {

@@ -21,7 +21,7 @@
 //! own `All Systems Operational`, because scripts compare it; else it is the page's first
 //! sentence. Maintenances are not kept yet, so that their lists are empty, truthfully.
 
-use evenkeel_core::ids::ComponentId;
+use evenkeel_core::ids::{ComponentId, IncidentId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::status::Status;
 use serde::Serialize;
@@ -95,6 +95,36 @@ pub(super) fn maintenances(picture: &Picture<'_>) -> String {
         page: page(picture),
         scheduled_maintenances: [],
     })
+}
+
+/// What Statuspage posts to a webhook about an incident, without `meta`, which is of each
+/// receiver.
+pub(super) fn posted(picture: &Picture<'_>, of: IncidentId) -> Option<Value> {
+    #[derive(Serialize)]
+    struct Posted<'a> {
+        page: PostedPage,
+        incident: Incident<'a>,
+    }
+    #[derive(Serialize)]
+    struct PostedPage {
+        id: String,
+        status_indicator: &'static str,
+        status_description: String,
+    }
+    let mut told = picture.incidents();
+    told.retain(|told| told.incident.id == of);
+    let incident = listed(picture, &told).pop()?;
+    let Rollup {
+        indicator,
+        description,
+        ..
+    } = rollup(picture);
+    let page = PostedPage {
+        id: page_id(picture),
+        status_indicator: indicator,
+        status_description: description,
+    };
+    serde_json::to_value(Posted { page, incident }).ok()
 }
 
 fn of_incidents(picture: &Picture<'_>, told: &[Told<'_>]) -> String {

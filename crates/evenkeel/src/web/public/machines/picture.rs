@@ -438,7 +438,7 @@ pub(super) fn id_of(kind: &str, parts: &[String]) -> String {
 }
 
 /// ISO 8601 with milliseconds, as Statuspage writes times.
-pub(super) fn millis(at: Timestamp) -> String {
+pub(crate) fn millis(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
