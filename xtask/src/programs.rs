@@ -57,7 +57,13 @@ pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<ExitCode, 
     versions::check_rust(workspace)?;
     setup::ready_for_benches(workspace)?;
     let packages = ["--package", "evenkeel-bench", "--package", "evenkeel"];
-    let targets = ["--bins", "--example", "recorder_cost"];
+    let targets = [
+        "--bins",
+        "--example",
+        "recorder_cost",
+        "--example",
+        "subscribers_cost",
+    ];
     build(
         workspace,
         &[&["--release"], &packages[..], &targets].concat(),

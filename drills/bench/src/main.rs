@@ -22,6 +22,7 @@ mod pings;
 mod recorder;
 mod serve;
 mod step;
+mod subscribers;
 mod usage;
 
 use std::path::PathBuf;
@@ -88,6 +89,11 @@ const BENCHES: &[Bench] = &[
         run: page::run,
     },
     Bench {
+        name: "subscribers",
+        about: "an update for 100,000 subscribers: queued, and sent within the same memory",
+        run: subscribers::run,
+    },
+    Bench {
         name: "checks",
         about: "HTTP checks, against Prometheus with its blackbox exporter",
         run: checks::run,
@@ -107,7 +113,7 @@ const BENCHES: &[Bench] = &[
 #[derive(Parser)]
 #[command(about = "What Evenkeel costs, as ratios against peers in one run")]
 struct Arguments {
-    /// Only these: journal, step, recorder, pings, page, checks, edge, idle.
+    /// Only these: journal, step, recorder, pings, page, subscribers, checks, edge, idle.
     only: Vec<String>,
     /// Keep the figures as JSON in this file.
     #[arg(long)]
