@@ -30,6 +30,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::web::Site;
 use crate::web::public::machines::hotline_texts;
+use crate::web::public::settings::Trouble;
 
 /// How often it is looked whether the text is another: times pass without anybody saying so.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -64,7 +65,7 @@ type Texts = BTreeMap<&'static str, String>;
 
 /// Tells it until it is dropped.
 pub async fn keep(site: Site, settings: Settings) {
-    let mut hook = Hook::new(settings);
+    let mut hook = Hook::new(settings, site.settings.hotline.trouble.clone());
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -78,6 +79,7 @@ pub async fn keep(site: Site, settings: Settings) {
 struct Hook {
     settings: Settings,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    trouble: Trouble,
     delivered: Option<Texts>,
     /// What is being tried, under which id.
     open: Option<(Texts, String)>,
@@ -86,7 +88,7 @@ struct Hook {
 }
 
 impl Hook {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings, trouble: Trouble) -> Self {
         let connector = HttpsConnectorBuilder::new()
             .with_webpki_roots()
             .https_or_http()
@@ -97,6 +99,7 @@ impl Hook {
             client: Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(0)
                 .build(connector),
+            trouble,
             delivered: None,
             open: None,
             pause: PAUSE,
@@ -127,6 +130,7 @@ impl Hook {
         match self.post(id, &texts, now).await {
             Ok(()) => {
                 tracing::info!(%id, "the telephone system has the hotline's text");
+                self.trouble.is(now, None);
                 self.delivered = Some(texts);
                 self.open = None;
                 self.pause = PAUSE;
@@ -138,6 +142,7 @@ impl Hook {
                     "the telephone system did not take the hotline's text: {why}; it is tried again in {} s",
                     self.pause.as_secs()
                 );
+                self.trouble.is(now, Some(&why));
                 self.next_try = Instant::now() + self.pause;
                 self.pause = (self.pause * 2).min(PAUSE_MAX);
             }

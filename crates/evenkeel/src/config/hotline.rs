@@ -8,7 +8,7 @@ use super::program::webhook_address;
 use super::reader::{Report, Section};
 use super::secrets::secret;
 use crate::hotline::{SECRET_PREFIX, Settings};
-use crate::web::public::settings::Hotline;
+use crate::web::public::settings::{Hotline, Trouble};
 
 /// A shorter secret can be guessed from what it signed; Standard Webhooks ask for as much.
 const SECRET_MIN: usize = 24;
@@ -62,6 +62,7 @@ pub(super) fn read(root: &mut Section<'_>, report: &mut Report<'_>) -> (Hotline,
     let hotline = Hotline {
         zone: has_zone.then_some(zone),
         continue_at: continue_at.map(|at| at.value),
+        trouble: Trouble::default(),
     };
     (hotline, webhook)
 }

@@ -35,7 +35,7 @@ async fn receiver(answers: &'static [u16]) -> (Uri, Seen, tokio::task::JoinHandl
 
 fn hook(url: Uri) -> Hook {
     let key = b"not a secret at all".to_vec();
-    Hook::new(Settings { url, key })
+    Hook::new(Settings { url, key }, Trouble::default())
 }
 
 fn says(text: &str) -> Texts {
@@ -76,10 +76,11 @@ async fn a_change_is_told_once_and_can_be_checked() {
 #[test]
 fn signatures_are_those_of_standard_webhooks() {
     let secret = BASE64_STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-    let hook = Hook::new(Settings {
+    let settings = Settings {
         url: Uri::from_static("http://127.0.0.1:1/"),
         key: secret.expect("base64"),
-    });
+    };
+    let hook = Hook::new(settings, Trouble::default());
     let signed = hook.signature(
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
         "1614265330",
@@ -113,6 +114,11 @@ async fn the_newest_text_takes_the_place_of_one_that_was_not_taken() {
     let mut hook = hook(url);
     hook.look(says("Login is slow."), now()).await;
     assert_eq!(hook.delivered, None);
+    let (since, why) = hook.trouble.now().expect("operators see it");
+    assert_eq!(
+        (since, why.as_str()),
+        (now(), "it answered 500 Internal Server Error")
+    );
     hook.next_try = Instant::now();
     hook.look(
         says(""),
@@ -121,6 +127,7 @@ async fn the_newest_text_takes_the_place_of_one_that_was_not_taken() {
     .await;
     server.abort();
     assert_eq!(hook.delivered, Some(says("")));
+    assert_eq!(hook.trouble.now(), None);
     let seen = seen.lock().expect("nobody panicked");
     assert!(seen[1].1.contains("\"is_empty\":true"), "{}", seen[1].1);
     assert_ne!(seen[0].0["webhook-id"], seen[1].0["webhook-id"]);

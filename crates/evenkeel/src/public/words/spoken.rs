@@ -33,9 +33,6 @@ const PAUSE: Duration = Duration::from_millis(400);
 /// [`letters`] of all names in one sentence; with more, functions are counted.
 const NAME_MAX: u32 = 40;
 
-/// Functions that are named in one sentence; more are counted.
-const NAMED_MAX: usize = 2;
-
 /// Sentences that say how functions are: the worst.
 const STATES_MAX: usize = 2;
 
@@ -166,13 +163,14 @@ impl Words {
         format!("{}.", capital(&self.clause(of, count, &functions), names))
     }
 
-    /// Functions as they are spoken, and what number the rest of the sentence agrees with.
+    /// Functions as they are spoken, two at most by name, and what number the rest of the
+    /// sentence agrees with.
     fn called(&self, names: &[&str]) -> (u64, String) {
         let letters: u32 = names.iter().map(|name| letters(name)).sum();
         match names {
-            [one] if letters <= NAME_MAX => (1, (*one).to_owned()),
-            [one, other] if names.len() <= NAMED_MAX && letters <= NAME_MAX => {
-                (2, self.list(one, other))
+            [one] if letters <= NAME_MAX => (1, self.functions_named(1, one)),
+            [one, other] if letters <= NAME_MAX => {
+                (2, self.functions_named(2, &self.list(one, other)))
             }
             [_] => (1, self.spoken_functions(1)),
             // More than a few, and as many as every language's "several".

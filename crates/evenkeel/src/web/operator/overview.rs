@@ -114,6 +114,15 @@ pub(super) async fn page(desk: Desk) -> Markup {
                 (copies(&status, now))
             }
         }
+        @if let Some((since, why)) = desk.site.settings.hotline.trouble.now() {
+            section {
+                h2 { "The hotline" }
+                p.alarm {
+                    "The telephone system has not taken the text that callers are to hear since "
+                    (clock::ago(since, now)) ": " (why) ". It is tried again by itself."
+                }
+            }
+        }
         section {
             h2 { "What was done, or would have been" }
             @if actions.is_empty() {

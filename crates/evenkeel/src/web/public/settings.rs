@@ -2,8 +2,10 @@
 //! name and address.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::Uri;
+use evenkeel_core::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::brand::Brand;
@@ -74,4 +76,27 @@ pub struct Hotline {
     pub zone: Option<TimeZone>,
     /// Where a telephone system goes on after the text: its next document.
     pub continue_at: Option<String>,
+    /// Since when the telephone system has not taken the text, and why.
+    pub trouble: Trouble,
+}
+
+/// What goes wrong on the way to the telephone system, for the console.
+#[derive(Debug, Clone, Default)]
+pub struct Trouble(Arc<Mutex<Option<(Timestamp, String)>>>);
+
+impl Trouble {
+    /// It was not taken, or it was; the first time of several in a row is kept.
+    pub fn is(&self, at: Timestamp, why: Option<&str>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = kept.as_ref().map_or(at, |(since, _)| *since);
+        *kept = why.map(|why| (since, why.to_owned()));
+    }
+
+    /// Since when it is not taken, and why.
+    pub fn now(&self) -> Option<(Timestamp, String)> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }
