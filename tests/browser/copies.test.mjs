@@ -157,7 +157,7 @@ test('without script a copy is dated and never green', async () => {
   assert.equal(await green(page), 0);
   assert.match(
     await page.locator('.copy').innerText(),
-    /made at \d\d:\d\d:\d\d UTC .* valid until \d\d:\d\d UTC .* unknown/,
+    /^Copy of .*\d\d:\d\d:\d\d UTC, valid until .*\d\d:\d\d UTC; .* unknown/,
   );
   await screenshot(page, 'copy-well-without-script');
 });
