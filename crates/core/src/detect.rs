@@ -21,6 +21,7 @@ mod heartbeats;
 pub mod idle_in_transaction;
 pub mod instance_out;
 pub mod lock_blocks_component;
+pub mod maintenance_overdue;
 pub mod pool_overloaded;
 pub mod product_missing;
 pub mod readiness_at_risk;
@@ -160,6 +161,7 @@ pub const DETECTORS: &[Detector] = &[
     requests_fail::DETECTOR,
     pool_overloaded::DETECTOR,
     copy_expired::DETECTOR,
+    maintenance_overdue::DETECTOR,
 ];
 
 /// A span as an operator says it: `45 s`, `12 min`, `3 h 5 min`.

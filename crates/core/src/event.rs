@@ -5,8 +5,10 @@
 //! version and the codec in `journal` keeps loading the old one (golden files prove it).
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,9 +20,11 @@ use crate::finding::{Finding, FindingKey, Severity};
 use crate::heartbeat::{HeartbeatSpec, Ping};
 use crate::ids::HeartbeatId;
 use crate::ids::{
-    ActionId, ComponentId, IncidentId, JobId, MessageId, Observer, ReadinessId, RunId,
+    ActionId, ComponentId, IncidentId, JobId, MaintenanceId, MessageId, Observer, PeakId,
+    ReadinessId, RunId,
 };
 use crate::incident::IncidentStatus;
+use crate::maintenance::{MaintenanceStatus, Occurrence, Plan, Stretch};
 use crate::message::Message;
 use crate::observation::{Act, Exit, Origin};
 use crate::status::Status;
@@ -332,6 +336,67 @@ events! {
         by: Option<Observer>,
         /// By when.
         promised_at: Timestamp,
+    }
+    /// A maintenance is planned.
+    MaintenancePlanned(1) = "maintenance_planned" {
+        /// Its number.
+        maintenance: MaintenanceId,
+        /// What is planned.
+        plan: Box<Plan>,
+        /// Which of the configuration it is; none where a person planned it.
+        occurrence: Option<Occurrence>,
+        /// Who planned it; none where the configuration did.
+        by: Option<Observer>,
+        /// Why into a peak or at short notice, where it is.
+        reason: Option<String>,
+    }
+    /// A maintenance is at another time, longer, or otherwise planned than before.
+    MaintenanceChanged(1) = "maintenance_changed" {
+        /// Which.
+        maintenance: MaintenanceId,
+        /// What is planned now.
+        plan: Box<Plan>,
+        /// Who changed it; none where the configuration did.
+        by: Option<Observer>,
+        /// Why into a peak or at short notice, where it is.
+        reason: Option<String>,
+    }
+    /// A maintenance stands elsewhere: it began, was done, is over, or was called off.
+    MaintenanceTurned(1) = "maintenance_turned" {
+        /// Which.
+        maintenance: MaintenanceId,
+        /// From.
+        from: MaintenanceStatus,
+        /// To.
+        to: MaintenanceStatus,
+        /// Who turned it; none where it did by itself.
+        by: Option<Observer>,
+        /// Why.
+        reason: String,
+    }
+    /// Customers were reminded of a maintenance, or a person of its beginning.
+    MaintenanceReminded(1) = "maintenance_reminded" {
+        /// Which.
+        maintenance: MaintenanceId,
+        /// The reminder: how long before it begins. Zero where a person is to begin it.
+        before: Duration,
+    }
+    /// A maintenance should be over: it covers nothing any more.
+    MaintenanceOverdue(1) = "maintenance_overdue" {
+        /// Which.
+        maintenance: MaintenanceId,
+    }
+    /// A known peak has other dates than before; without any, the configuration no longer
+    /// has it.
+    PeakDated(1) = "peak_dated" {
+        /// Which.
+        peak: PeakId,
+        /// Its name.
+        name: String,
+        /// The functions that are busy then; all of them where none is named.
+        components: BTreeSet<ComponentId>,
+        /// When it is next, earliest first.
+        dates: Vec<Stretch>,
     }
     /// Something was told, or could not be.
     MessageEnded(1) = "message_ended" {

@@ -100,6 +100,8 @@ finding_kinds! {
     PoolOverloaded = "pool_overloaded",
     /// The published copy of the public page has not been renewed before its end.
     CopyExpired = "copy_expired",
+    /// A maintenance should be over, and nobody has said that it is.
+    MaintenanceOverdue = "maintenance_overdue",
 }
 
 impl FindingKind {

@@ -2,7 +2,7 @@
 //!
 //! Names come from the configuration (`JobId`, `ComponentId`, `DatabaseId`);
 //! numbers are counted up by the record (`IncidentId`, `ActionId`, `MessageId`) and
-//! are shown the way an operator says them: `I-3`, `A-12`, `M-7`.
+//! are shown the way an operator says them: `I-3`, `A-12`, `MW-3`, `M-7`.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -101,6 +101,14 @@ name_id!(
     EvidenceId
 );
 name_id!(
+    /// A maintenance of the configuration: `sunday-night`.
+    PlanId
+);
+name_id!(
+    /// A known peak of the configuration: `vat-day`.
+    PeakId
+);
+name_id!(
     /// A person who is called: `ana`.
     PersonId
 );
@@ -177,6 +185,11 @@ number_id!(
     /// An action: `A-12`.
     ActionId,
     "A"
+);
+number_id!(
+    /// A maintenance: `MW-3`.
+    MaintenanceId,
+    "MW"
 );
 number_id!(
     /// A message: `M-7`.

@@ -31,6 +31,7 @@ pub mod heartbeat;
 pub mod ids;
 pub mod incident;
 pub mod language;
+pub mod maintenance;
 pub mod memory;
 pub mod message;
 pub mod observation;

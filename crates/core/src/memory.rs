@@ -24,7 +24,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::pairs;
 use crate::ids::HeartbeatId;
-use crate::ids::{CheckId, ComponentId, DatabaseId, JobId, PersonId, RunId, TargetId};
+use crate::ids::{
+    CheckId, ComponentId, DatabaseId, JobId, PeakId, PersonId, PlanId, RunId, TargetId,
+};
 use crate::observation::{
     CopyReport, DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunExit,
     RunProgress, Session, SessionState,
@@ -101,6 +103,12 @@ pub struct Memory {
     /// How each published copy stands, and when that was told.
     #[serde(default)]
     pub(crate) copies: BTreeMap<TargetId, (Timestamp, CopyReport)>,
+    /// When the dates of each maintenance and peak of the configuration were told: an older
+    /// picture says nothing about now.
+    #[serde(default)]
+    pub(crate) maintenances_told: BTreeMap<PlanId, Timestamp>,
+    #[serde(default)]
+    pub(crate) peaks_told: BTreeMap<PeakId, Timestamp>,
 }
 
 /// What is remembered of a run.

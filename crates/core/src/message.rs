@@ -15,6 +15,7 @@ use crate::evidence::Fact;
 use crate::finding::{FindingKey, Severity};
 use crate::ids::{ComponentId, IncidentId, MessageId, Observer, PersonId};
 use crate::incident::IncidentStatus;
+use crate::maintenance::MaintenanceWord;
 use crate::status::Status;
 use crate::telling::PersonWord;
 
@@ -79,6 +80,8 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approved_by: Option<Observer>,
     },
+    /// A public word about a maintenance.
+    Maintenance(Box<MaintenanceWord>),
 }
 
 /// Before people had names, only what was critical was told.
@@ -95,7 +98,7 @@ impl Message {
     pub fn audience(&self) -> Audience {
         match self.body {
             Body::Operator { .. } => Audience::Operator,
-            Body::Public { .. } => Audience::Public,
+            Body::Public { .. } | Body::Maintenance(_) => Audience::Public,
         }
     }
 }

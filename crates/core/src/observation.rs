@@ -15,9 +15,10 @@ use crate::edge::{EdgeOrder, EdgeWindow};
 use crate::evidence::KeptEvidence;
 use crate::heartbeat::{HeartbeatChange, Ping};
 use crate::ids::{
-    ActionId, CheckId, ComponentId, DatabaseId, JobId, MessageId, Observer, PersonId, PoolId,
-    ReadinessId, RunId, TargetId,
+    ActionId, CheckId, ComponentId, DatabaseId, JobId, MessageId, Observer, PeakId, PersonId,
+    PlanId, PoolId, ReadinessId, RunId, TargetId,
 };
+use crate::maintenance::{MaintenanceOrder, Stretch};
 use crate::subject::{Backend, Subject};
 use crate::telling::{Correct, Tell};
 
@@ -84,6 +85,10 @@ pub enum Seen {
     QuietWindow(QuietWindow),
     /// How the copy of the public page at a target stands.
     CopyReport(CopyReport),
+    /// When a maintenance of the configuration comes next.
+    MaintenanceDates(MaintenanceDates),
+    /// When a known peak comes next.
+    PeakDates(PeakDates),
 }
 
 /// A job's schedule came due.
@@ -502,6 +507,8 @@ pub enum Order {
     },
     /// What the edge is to do from now on.
     Edge(EdgeOrder),
+    /// What becomes of planned work.
+    Maintenance(MaintenanceOrder),
 }
 
 /// What a person did to Evenkeel itself. The observer says who.
@@ -602,4 +609,24 @@ pub struct CopyReport {
     pub valid_until: Timestamp,
     /// Why a newer one is not there, where one is due.
     pub trouble: Option<String>,
+}
+
+/// When a maintenance of the configuration comes next. A picture: the next one replaces it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaintenanceDates {
+    /// Which.
+    pub plan: PlanId,
+    /// When it comes, earliest first: those that begin before `known_until`.
+    pub dates: Vec<Stretch>,
+    /// How far ahead was looked.
+    pub known_until: Timestamp,
+}
+
+/// When a known peak comes next. A picture: the next one replaces it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeakDates {
+    /// Which.
+    pub peak: PeakId,
+    /// When it comes, earliest first.
+    pub dates: Vec<Stretch>,
 }

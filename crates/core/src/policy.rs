@@ -3,6 +3,7 @@
 //! Made once from `evenkeel.toml` by the program, which has refused everything that
 //! does not fit together. Defaults are safe: watch first.
 
+mod maintenance;
 mod pools;
 mod telling;
 
@@ -18,10 +19,12 @@ use crate::calling::CallingPolicy;
 use crate::heartbeat::HeartbeatSpec;
 use crate::ids::HeartbeatId;
 use crate::ids::{
-    CheckId, ComponentId, DatabaseId, JobId, PoolId, ReadinessId, RouteId, TargetId, VolumeId,
+    CheckId, ComponentId, DatabaseId, JobId, PeakId, PlanId, PoolId, ReadinessId, RouteId,
+    TargetId, VolumeId,
 };
 use crate::status::Status;
 
+pub use maintenance::{MaintenancePolicy, PeakPolicy};
 pub use pools::{LeakPolicy, PoolPolicy, RoutePolicy, VolumePolicy};
 pub use telling::{FIRST_WORD_WITHIN, TELL_AFTER_MAX, TellMode, TellingPolicy};
 
@@ -65,6 +68,12 @@ pub struct Policy {
     /// Where copies of the public page are published.
     #[serde(default)]
     pub targets: BTreeSet<TargetId>,
+    /// Planned work.
+    #[serde(default)]
+    pub maintenances: BTreeMap<PlanId, MaintenancePolicy>,
+    /// Known peaks.
+    #[serde(default)]
+    pub peaks: BTreeMap<PeakId, PeakPolicy>,
 }
 
 /// A function customers see.

@@ -9,6 +9,7 @@ mod edge;
 mod fold;
 mod heartbeats;
 mod history;
+mod maintenance;
 mod telling;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,7 +27,8 @@ use crate::evidence::KeptEvidence;
 use crate::finding::{Finding, FindingKey};
 use crate::ids::HeartbeatId;
 use crate::ids::{
-    ActionId, ComponentId, IncidentId, JobId, MessageId, Observer, ReadinessId, RunId,
+    ActionId, ComponentId, IncidentId, JobId, MaintenanceId, MessageId, Observer, PeakId,
+    ReadinessId, RunId,
 };
 use crate::incident::Incident;
 use crate::message::Message;
@@ -40,6 +42,7 @@ pub use heartbeats::{
     PINGS_KEPT,
 };
 pub use history::{DAYS_KEPT, Day, DayTally};
+pub use maintenance::{MAINTENANCE_WORDS_KEPT, MaintenanceState, PeakState};
 
 /// Things that are over and still kept, of each sort. Three screens of a console; the
 /// journal has the rest.
@@ -89,6 +92,18 @@ pub struct Record {
     /// changed: [`Record::edge_plan`] is all of it.
     #[serde(default)]
     pub edge: EdgePlan,
+    /// Maintenances that are planned or under way, and the newest that are over.
+    #[serde(default)]
+    pub maintenances: BTreeMap<MaintenanceId, MaintenanceState>,
+    /// Those of them that are not over.
+    #[serde(default)]
+    pub open_maintenances: BTreeSet<MaintenanceId>,
+    /// Those of them that have begun.
+    #[serde(default)]
+    pub under_way: BTreeSet<MaintenanceId>,
+    /// Known peaks that are still to come.
+    #[serde(default)]
+    pub peaks: BTreeMap<PeakId, PeakState>,
     /// The last number of each sort.
     pub last: LastNumbers,
 }
@@ -104,6 +119,9 @@ pub struct LastNumbers {
     pub message: u64,
     /// Of pings.
     pub ping: u64,
+    /// Of maintenances.
+    #[serde(default)]
+    pub maintenance: u64,
 }
 
 /// A finding that holds.

@@ -14,6 +14,7 @@ mod actions;
 mod calling;
 pub(crate) mod heartbeats;
 mod incidents;
+mod maintenance;
 mod messages;
 mod telling;
 mod watch;
@@ -55,6 +56,7 @@ impl State {
     /// When the next step is due although nothing is seen; `None` where nothing waits.
     pub fn next_step_at(&self, policy: &Policy) -> Option<Timestamp> {
         let promises = incidents::next_change(&self.record, policy);
+        let planned = maintenance::next_change(&self.record, policy);
         let view = View {
             policy,
             record: &self.record,
@@ -67,7 +69,7 @@ impl State {
             now: self.memory.last_step.unwrap_or(Timestamp::MIN),
             ..view
         });
-        [self.memory.next_timer(), promises, actions, calls]
+        [self.memory.next_timer(), promises, planned, actions, calls]
             .into_iter()
             .flatten()
             .min()
@@ -90,13 +92,17 @@ pub fn step(
         touched: BTreeSet::new(),
         components: BTreeSet::new(),
         lost_sight: false,
+        news: Vec::new(),
     };
     work.keep_time();
     work.state.memory.tracked_since.get_or_insert(now);
     work.begin();
+    work.turn_maintenances();
     for observation in inputs {
         work.absorb(observation);
     }
+    // What was planned or ended just now may be due at once.
+    work.turn_maintenances();
     for subject in work.state.memory.take_due(now) {
         if let Subject::Check(id) = &subject {
             work.state.memory.check_grows_old(policy, id, now);
@@ -123,6 +129,8 @@ pub(crate) struct Work<'a> {
     components: BTreeSet<ComponentId>,
     /// Nobody looked for a while: what is not seen again in this step is unknown.
     lost_sight: bool,
+    /// What is to be told of maintenances.
+    news: Vec<maintenance::News>,
 }
 
 impl Work<'_> {
@@ -182,6 +190,7 @@ impl Work<'_> {
         self.introduce_components();
         self.touch_all_components();
         self.clear_what_is_gone();
+        self.call_off_what_is_gone();
     }
 
     fn settle(&mut self) {
@@ -198,6 +207,7 @@ impl Work<'_> {
             self.settle_incidents();
             self.settle_components();
             self.tell();
+            self.tell_of_maintenances();
             if self.touched.is_empty() {
                 return;
             }

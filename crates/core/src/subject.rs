@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    CheckId, ComponentId, DatabaseId, HeartbeatId, InstanceId, JobId, PoolId, ReadinessId, RouteId,
-    RunId, TargetId, VolumeId,
+    CheckId, ComponentId, DatabaseId, HeartbeatId, InstanceId, JobId, MaintenanceId, PoolId,
+    ReadinessId, RouteId, RunId, TargetId, VolumeId,
 };
 
 /// One database backend, identified so that it cannot be confused.
@@ -69,6 +69,8 @@ pub enum Subject {
     Readiness(ReadinessId),
     /// A place where copies of the public page are published.
     Target(TargetId),
+    /// A maintenance.
+    Maintenance(MaintenanceId),
     /// Evenkeel itself.
     Evenkeel,
 }
@@ -108,6 +110,7 @@ impl fmt::Display for Subject {
             Self::Heartbeat(id) => write!(f, "heartbeat:{id}"),
             Self::Readiness(id) => write!(f, "readiness:{id}"),
             Self::Target(id) => write!(f, "target:{id}"),
+            Self::Maintenance(id) => write!(f, "maintenance:{id}"),
             Self::Evenkeel => f.write_str("evenkeel"),
         }
     }

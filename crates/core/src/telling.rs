@@ -178,8 +178,8 @@ impl Record {
     pub fn hurt_by(&self, incident: &Incident) -> BTreeSet<ComponentId> {
         let open = incident.open_findings.iter();
         open.filter_map(|key| self.findings.get(key))
-            .flat_map(|open| &open.finding.harms)
-            .filter(|(_, status)| **status != Status::Operational)
+            .flat_map(|open| self.uncovered(open))
+            .filter(|(_, status)| *status != Status::Operational)
             .map(|(component, _)| component.clone())
             .collect()
     }

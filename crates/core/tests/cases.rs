@@ -15,6 +15,8 @@ mod edge;
 mod heartbeats;
 #[path = "cases/levels.rs"]
 mod levels;
+#[path = "cases/maintenance.rs"]
+mod maintenance;
 #[path = "cases/say.rs"]
 mod say;
 #[path = "cases/script.rs"]

@@ -326,7 +326,7 @@ fn a_hung_export_that_blocks_logins_is_ended_and_started_again() {
         .filter_map(|event| match &event.what {
             What::MessageRequested { message } => match &message.body {
                 Body::Public { status, .. } => Some(*status),
-                Body::Operator { .. } => None,
+                Body::Operator { .. } | Body::Maintenance(_) => None,
             },
             _ => None,
         })

@@ -86,7 +86,7 @@ impl World {
                         let second = event.at.as_second() - at(0).as_second();
                         Some((u64::try_from(second).unwrap(), *status))
                     }
-                    Body::Operator { .. } => None,
+                    Body::Operator { .. } | Body::Maintenance(_) => None,
                 },
                 _ => None,
             })

@@ -15,9 +15,13 @@ use evenkeel_core::event::{Event, What, Withheld};
 use evenkeel_core::evidence::{EvidenceItem, EvidenceKind, Fact, KeptEvidence};
 use evenkeel_core::finding::{Finding, FindingKey, FindingKind, Severity};
 use evenkeel_core::heartbeat::{Expectation, HeartbeatSpec, MailWords, Ping, PingSource, Signal};
-use evenkeel_core::ids::{ActionId, HeartbeatId, IncidentId, MessageId};
+use evenkeel_core::ids::{ActionId, HeartbeatId, IncidentId, MaintenanceId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::language::Language;
+use evenkeel_core::maintenance::{
+    MaintenanceNews, MaintenanceOrder, MaintenanceStatus, MaintenanceWord, Occurrence, Plan,
+    PlannedImpact, Stretch, Turn,
+};
 use evenkeel_core::message::{Body, Message};
 use evenkeel_core::observation::{Act, Exit, Order, Origin, Resource};
 use evenkeel_core::record::Record;
@@ -136,7 +140,71 @@ fn heartbeat_spec() -> HeartbeatSpec {
     }
 }
 
+fn plan() -> Plan {
+    Plan {
+        components: BTreeSet::from(["login".into(), "quotes".into()]),
+        when: Stretch {
+            from: at(86_400),
+            until: at(86_400 + 7_200),
+        },
+        impact: PlannedImpact::Degraded,
+        text: Some(FreeText {
+            language: Language::Danish,
+            text: "Vi flytter databasen.".into(),
+        }),
+        begins: Turn::ByHand,
+        ends: Turn::ByHand,
+        reminders: BTreeSet::from([Duration::from_secs(3600), Duration::from_secs(86_400)]),
+    }
+}
+
+fn maintenance_samples() -> Vec<What> {
+    let maintenance = MaintenanceId(3);
+    vec![
+        What::MaintenancePlanned {
+            maintenance,
+            plan: Box::new(plan()),
+            occurrence: Some(Occurrence {
+                plan: "sunday-night".into(),
+                scheduled_at: at(86_000),
+            }),
+            by: Some("operator:ana".into()),
+            reason: Some("the provider moves us".into()),
+        },
+        What::MaintenanceChanged {
+            maintenance,
+            plan: Box::new(plan()),
+            by: Some("operator:ana".into()),
+            reason: Some("it takes longer".into()),
+        },
+        What::MaintenanceTurned {
+            maintenance,
+            from: MaintenanceStatus::Scheduled,
+            to: MaintenanceStatus::InProgress,
+            by: Some("operator:ana".into()),
+            reason: "it was begun".into(),
+        },
+        What::MaintenanceReminded {
+            maintenance,
+            before: Duration::from_secs(3600),
+        },
+        What::MaintenanceOverdue { maintenance },
+        What::PeakDated {
+            peak: "vat-day".into(),
+            name: "VAT day".into(),
+            components: BTreeSet::from(["invoices".into()]),
+            dates: vec![plan().when],
+        },
+    ]
+}
+
 fn samples() -> Vec<What> {
+    let mut all = other_samples();
+    all.extend(maintenance_samples());
+    all
+}
+
+fn other_samples() -> Vec<What> {
     let job = || "nightly-export".into();
     let run = || "nightly-export-20261118T020000Z-1".into();
     let incident = IncidentId(3);
@@ -527,6 +595,49 @@ fn what_a_person_tells_keeps_its_shape() {
     });
     assert_eq!(serde_json::to_value(&word).unwrap(), written);
     assert_eq!(serde_json::from_value::<PersonWord>(written).unwrap(), word);
+}
+
+/// So has a word about a maintenance, and an order to have one.
+#[test]
+fn what_is_told_and_ordered_of_a_maintenance_keeps_its_shape() {
+    let word = MaintenanceWord {
+        maintenance: MaintenanceId(3),
+        news: MaintenanceNews::Extended,
+        status: MaintenanceStatus::InProgress,
+        when: plan().when,
+        components: BTreeMap::from([("login".into(), Status::UnderMaintenance)]),
+        text: plan().text,
+    };
+    let body = Body::Maintenance(Box::new(word));
+    let text = json!({ "language": "da", "text": "Vi flytter databasen." });
+    let written = json!({
+        "audience": "maintenance",
+        "maintenance": "MW-3",
+        "news": "extended",
+        "status": "in_progress",
+        "from": at(86_400).to_string(),
+        "until": at(93_600).to_string(),
+        "components": { "login": "under_maintenance" },
+        "text": text,
+    });
+    assert_eq!(serde_json::to_value(&body).unwrap(), written);
+    assert_eq!(serde_json::from_value::<Body>(written).unwrap(), body);
+
+    let order = Order::Maintenance(MaintenanceOrder::Move {
+        maintenance: MaintenanceId(3),
+        begins_at: None,
+        ends_at: at(0),
+        text: None,
+        reason: None,
+    });
+    let written = json!({
+        "order": "maintenance",
+        "maintenance_order": "move",
+        "maintenance": "MW-3",
+        "ends_at": at(0).to_string(),
+    });
+    assert_eq!(serde_json::to_value(&order).unwrap(), written);
+    assert_eq!(serde_json::from_value::<Order>(written).unwrap(), order);
 }
 
 /// A kind of action or subject that came later has its shape in a test of its own: the

@@ -58,6 +58,12 @@ pub enum Canary {
     ForgetPromises,
     /// What customers were told last is forgotten.
     TellTwice,
+    /// A maintenance covers every component.
+    CoverEverything,
+    /// A maintenance's end moves on and on.
+    NeverOver,
+    /// A maintenance begins that nobody planned.
+    BeginUnannounced,
 }
 
 impl Canary {
@@ -122,6 +128,17 @@ impl Canary {
         ),
         ("forget-promises", Self::ForgetPromises, "promises-are-kept"),
         ("tell-twice", Self::TellTwice, "told-once"),
+        (
+            "cover-everything",
+            Self::CoverEverything,
+            "only-the-planned-is-covered",
+        ),
+        ("never-over", Self::NeverOver, "maintenances-end"),
+        (
+            "begin-unannounced",
+            Self::BeginUnannounced,
+            "announced-before",
+        ),
     ];
 
     /// The canary of a name.

@@ -18,6 +18,7 @@ pub mod canary;
 mod edge;
 mod hands;
 mod life;
+mod maintenance;
 pub mod marks;
 pub mod oracle;
 mod policy;

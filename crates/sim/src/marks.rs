@@ -106,6 +106,15 @@ impl Marks {
             "word approved",
             "word refused",
             "word withdrawn",
+            "maintenance reminded",
+            "maintenance began",
+            "maintenance extended",
+            "maintenance overdue",
+            "maintenance verified",
+            "maintenance completed",
+            "maintenance cancelled",
+            "harm covered",
+            "harm covered no more",
         ];
         all.extend(others.map(str::to_owned));
         all

@@ -17,6 +17,7 @@ use evenkeel_core::subject::{Backend, Subject};
 use evenkeel_core::time;
 
 use self::pools::PoolOracle;
+use crate::maintenance::MaintenanceOracle;
 use crate::policy::{BACKOFF, SORTS, role_may_be_ended};
 use crate::sim::Sim;
 use crate::telling::TellingOracle;
@@ -156,6 +157,18 @@ pub const INVARIANTS: &[(&str, &str)] = &[
         "told-once",
         "Every word is told once, says something new or keeps a promise, and stays as it was told.",
     ),
+    (
+        "only-the-planned-is-covered",
+        "Harm that is in no incident is of a component that a maintenance names, no worse than planned, found in its time and not after its end.",
+    ),
+    (
+        "maintenances-end",
+        "Every maintenance that began ends by its announced end, or is overdue, customers are told and somebody is called.",
+    ),
+    (
+        "announced-before",
+        "No maintenance begins of which customers were not told before.",
+    ),
     ("journal", "The journal takes and gives what it promised."),
 ];
 
@@ -173,6 +186,7 @@ pub(crate) struct Oracle {
     run_ended: BTreeMap<RunId, Timestamp>,
     pub(crate) pools: PoolOracle,
     pub(crate) telling: TellingOracle,
+    pub(crate) maintenance: MaintenanceOracle,
     /// What people had ordered of the edge after the newest append.
     edge_before: evenkeel_core::edge::EdgePlan,
 }
@@ -452,6 +466,7 @@ impl Sim {
         open.extend(record.findings.keys().map(ToString::to_string));
         open.extend(record.open_actions.iter().map(ToString::to_string));
         open.extend(record.open_messages.iter().map(ToString::to_string));
+        open.extend(record.open_maintenances.iter().map(ToString::to_string));
         let incidents = record.incidents.values();
         open.extend(
             incidents

@@ -112,6 +112,7 @@ impl Sim {
                 }
             }
             self.forget_what_was_told();
+            self.meddle_with_maintenances();
             let events = step(&mut self.pump.state, &self.core_policy, &inputs, now);
             self.pump.waiting = events;
             self.pump.decided_at = self.now;
@@ -194,6 +195,9 @@ impl Sim {
                     | Canary::ForgetPlan
                     | Canary::ForgetPromises
                     | Canary::TellTwice
+                    | Canary::CoverEverything
+                    | Canary::NeverOver
+                    | Canary::BeginUnannounced
             )
         );
         // Comparing costs what there is, not what changed: every so often, and always
@@ -214,6 +218,7 @@ impl Sim {
         self.judge_service_events(&events);
         self.judge_beat_events(&events);
         self.judge_pool_events(&events);
+        self.judge_maintenances(&events);
         self.judge_told(&events);
         if self.faults && self.rng.u32(..1500) == 0 {
             self.marks.hit("crash after append");

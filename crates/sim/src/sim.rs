@@ -87,6 +87,7 @@ pub(crate) enum Happening {
     PreparedGone(DatabaseId),
     Operator,
     Teller,
+    Planner,
     Mishap,
     Look,
     Deliver(Box<Observation>),
@@ -239,6 +240,7 @@ impl Sim {
         sim.plan(2 * MINUTE, Happening::Episode);
         sim.plan(10 * MINUTE, Happening::Operator);
         sim.plan(12 * MINUTE, Happening::Teller);
+        sim.plan(9 * MINUTE, Happening::Planner);
         sim.plan(30 * MINUTE, Happening::Mishap);
         sim.plan(SECOND, Happening::Probe);
         sim.plan(2 * SECOND, Happening::Beat);
@@ -327,6 +329,7 @@ impl Sim {
             }
             Happening::Operator => self.operator(),
             Happening::Teller => self.teller(),
+            Happening::Planner => self.planner(),
             Happening::Mishap => self.mishap(),
             Happening::Look => self.look(),
             Happening::Deliver(observation) => self.deliver(*observation),
@@ -429,6 +432,7 @@ impl Sim {
                 database.crowded_until = 0;
             }
         }
+        self.end_maintenances();
         self.service_episode(true);
         self.calm_client();
         self.calm_pools();
@@ -442,6 +446,7 @@ impl Sim {
 
     fn let_everything_go(&mut self) {
         self.tell_what_is_over();
+        self.end_maintenances();
         let record = &self.pump.state.record;
         let mut orders: Vec<Order> = Vec::new();
         if record.held.is_some() {

@@ -45,7 +45,7 @@ struct Told {
 #[derive(Debug, Default)]
 pub(crate) struct TellingOracle {
     /// What open findings do, and where they belong.
-    harms: BTreeMap<FindingKey, (Option<IncidentId>, BTreeMap<ComponentId, Status>)>,
+    pub(crate) harms: BTreeMap<FindingKey, (Option<IncidentId>, BTreeMap<ComponentId, Status>)>,
     told: BTreeMap<IncidentId, Told>,
     /// Since when an incident hurts customers who have not been told.
     untold: BTreeMap<IncidentId, Ms>,
@@ -59,18 +59,6 @@ pub(crate) struct TellingOracle {
 const REMEMBERED: usize = 64;
 
 impl TellingOracle {
-    fn statuses(&self, incident: IncidentId) -> impl Iterator<Item = Status> + '_ {
-        let of = self.harms.values();
-        of.filter(move |(of, _)| *of == Some(incident))
-            .flat_map(|(_, harms)| harms.values().copied())
-    }
-
-    /// Whether something found still hurts, or nobody can say that it does not.
-    fn is_live(&self, incident: IncidentId) -> bool {
-        self.statuses(incident)
-            .any(|status| status != Status::Operational)
-    }
-
     fn found(&mut self, finding: &Finding) {
         let entry = self.harms.entry(finding.key.clone()).or_default();
         entry.1.clone_from(&finding.harms);
@@ -83,11 +71,9 @@ impl TellingOracle {
     }
 
     /// Who is hurt now and does not know.
-    fn note_untold(&mut self, now: Ms) {
-        let all = self.harms.values();
-        let hurt: Vec<IncidentId> = all
-            .filter(|(_, harms)| harms.values().any(|status| status.is_harm()))
-            .filter_map(|(incident, _)| *incident)
+    fn note_untold(&mut self, now: Ms, hurt: &[IncidentId]) {
+        let hurt = hurt.iter().copied();
+        let hurt: Vec<IncidentId> = hurt
             .filter(|incident| {
                 let told = self.told.get(incident);
                 told.is_none_or(|told| told.status == IncidentStatus::Resolved && !told.reasoned)
@@ -191,6 +177,7 @@ impl Sim {
                 }
                 What::FindingCleared { key, .. } => {
                     oracle.harms.remove(key);
+                    self.oracle.maintenance.forget(key);
                 }
                 What::IncidentOpened {
                     incident, finding, ..
@@ -207,8 +194,10 @@ impl Sim {
                 _ => {}
             }
         }
-        self.oracle.telling.note_untold(self.now);
+        let hurt = self.oracle.incidents_that_hurt();
+        self.oracle.telling.note_untold(self.now, &hurt);
         self.judge_times();
+        self.judge_cover();
     }
 
     fn judge_message(&mut self, when: Timestamp, message: &Message) {
@@ -226,7 +215,7 @@ impl Sim {
                 self.marks.hit("promise late");
                 self.oracle.telling.promises.remove(&incident);
             }
-            Body::Operator { .. } => {}
+            Body::Operator { .. } | Body::Maintenance(_) => {}
             Body::Public {
                 status,
                 components,
@@ -274,7 +263,7 @@ impl Sim {
                 .as_ref()
                 .is_some_and(|before| before.reasoned && before.status == told.status);
         told.reasoned = better && (gave_reason || goes_on);
-        if better && self.oracle.telling.is_live(incident) {
+        if better && self.oracle.is_live(incident) {
             if told.reasoned {
                 self.marks.hit("better with a reason");
             } else {

@@ -1,6 +1,7 @@
 //! How each event changes the record.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use jiff::Timestamp;
 
@@ -11,7 +12,7 @@ use super::{
 use crate::action::{Action, Outcome, Task};
 use crate::event::{Event, What};
 use crate::finding::{Finding, FindingKey, FindingKind, Severity};
-use crate::ids::{ActionId, IncidentId, JobId, MessageId, RunId};
+use crate::ids::{ActionId, ComponentId, IncidentId, JobId, MessageId, RunId};
 use crate::incident::{Incident, IncidentStatus};
 use crate::message::{Body, Message};
 use crate::observation::{Exit, Origin};
@@ -239,6 +240,12 @@ impl Record {
             What::WordProposed { .. } | What::WordWithdrawn { .. } | What::PromiseMissed { .. } => {
                 self.fold_word(&event.what, at)
             }
+            What::MaintenancePlanned { .. }
+            | What::MaintenanceChanged { .. }
+            | What::MaintenanceTurned { .. }
+            | What::MaintenanceReminded { .. }
+            | What::MaintenanceOverdue { .. }
+            | What::PeakDated { .. } => self.fold_maintenance(&event.what, at),
             What::MessageEnded { message, outcome } => {
                 if let Some(state) = self.messages.get_mut(message) {
                     state.outcome = Some(outcome.clone());
@@ -455,13 +462,24 @@ impl Record {
     }
 
     fn join(&mut self, incident: IncidentId, key: &FindingKey, at: Timestamp) {
-        let (Some(open), Some(state)) = (
-            self.findings.get_mut(key),
-            self.incidents.get_mut(&incident),
-        ) else {
+        let Some(open) = self.findings.get_mut(key) else {
             return;
         };
+        if !self.incidents.contains_key(&incident) {
+            return;
+        }
         open.incident = Some(incident);
+        // What a maintenance covers is none of it.
+        let open = &self.findings[key];
+        let hurt: Vec<(ComponentId, Status)> = self
+            .uncovered(open)
+            .filter(|(_, status)| status.is_harm())
+            .map(|(component, status)| (component.clone(), status))
+            .collect();
+        let (Some(open), Some(state)) = (self.findings.get(key), self.incidents.get_mut(&incident))
+        else {
+            return;
+        };
         state.open_findings.insert(key.clone());
         state.quiet_since = None;
         state.cleared_findings.remove(key);
@@ -471,13 +489,10 @@ impl Record {
         if state.status == IncidentStatus::Resolved {
             state.harm_since = None;
         }
-        for (component, status) in open.finding.harms.iter().filter(|(_, s)| s.is_harm()) {
+        for (component, status) in hurt {
             state.harm_since.get_or_insert(at);
-            let worst = state
-                .harmed
-                .entry(component.clone())
-                .or_insert(Status::Operational);
-            *worst = (*worst).max(*status);
+            let worst = state.harmed.entry(component).or_insert(Status::Operational);
+            *worst = (*worst).max(status);
         }
     }
 
@@ -611,10 +626,14 @@ impl Record {
                 outcome: None,
             },
         );
+        if let Body::Maintenance(word) = &message.body {
+            return self.keep_maintenance_word(message.id, message.at, word);
+        }
         let Some(incident) = message.incident.and_then(|id| self.incidents.get_mut(&id)) else {
             return;
         };
         match &message.body {
+            Body::Maintenance(_) => {}
             Body::Operator {
                 finding,
                 to,

@@ -120,6 +120,8 @@ impl Work<'_> {
                     self.touch(Subject::Target(report.target.clone()));
                 }
             }
+            Seen::MaintenanceDates(told) => self.see_maintenance_dates(told, at),
+            Seen::PeakDates(told) => self.see_peak_dates(told, at),
             Seen::QuietHours(hours) => {
                 let mut people = self.policy.calling.people.iter();
                 if people.any(|person| person.id == hours.person) {
@@ -463,6 +465,7 @@ impl Work<'_> {
                     });
                 }
             }
+            Order::Maintenance(order) => self.order_maintenance(by, order),
             Order::LiftStop { kind, scope } => {
                 if self
                     .state

@@ -73,6 +73,14 @@ impl Work<'_> {
                     continue;
                 };
                 let wish = (response.wish)(self.view(), open);
+                let at_work = self.state.record.covered_by(open);
+                let wish = match (wish, at_work) {
+                    (Wish::Do(proposal), Some(id)) => {
+                        let rule = format!("people are at work on it ({id})");
+                        Wish::Forbidden(proposal, rule)
+                    }
+                    (wish, _) => wish,
+                };
                 self.grant(wish, Some(&key));
             }
         }

@@ -53,9 +53,16 @@ impl Work<'_> {
             return;
         };
         let finding = open.finding.clone();
-        if finding.severity == Severity::Notice {
+        // What a maintenance covers is shown as that, until it does so no more.
+        let is_covered = open.incident.is_none() && self.state.record.covered_by(open).is_some();
+        if finding.severity == Severity::Notice || is_covered {
             return;
         }
+        let hurt = self.state.record.uncovered(open);
+        let hurt: BTreeSet<ComponentId> = hurt
+            .filter(|(_, status)| status.is_harm())
+            .map(|(component, _)| component.clone())
+            .collect();
         let home = open.incident.or_else(|| self.home_of(&finding));
         let Some(incident) = home
             .and_then(|id| self.state.record.incidents.get(&id))
@@ -69,7 +76,8 @@ impl Work<'_> {
             });
             return;
         };
-        let joins = !incident.open_findings.contains(key);
+        let joins = !incident.open_findings.contains(key)
+            || hurt.iter().any(|of| !incident.harmed.contains_key(of));
         let worse = finding.severity > incident.severity
             || (!finding.harms.is_empty() && incident.harmed.is_empty());
         if joins || worse {
@@ -150,10 +158,11 @@ impl Work<'_> {
     /// Where an unresolved incident stands, and why.
     fn stands(&self, incident: &Incident, settle: Duration) -> (IncidentStatus, &'static str) {
         // Where nobody can say, nobody can say that it is over either.
+        let record = &self.state.record;
         let hurts = incident.open_findings.iter().any(|key| {
-            let open = self.state.record.findings.get(key);
+            let open = record.findings.get(key);
             let hurts = |status: &Status| *status != Status::Operational;
-            open.is_some_and(|open| open.finding.harms.values().any(hurts))
+            open.is_some_and(|open| record.uncovered(open).any(|(_, status)| hurts(&status)))
         });
         let quiet_long_enough = incident
             .quiet_since
@@ -216,12 +225,12 @@ impl Work<'_> {
         }
         let mut worst: BTreeMap<&ComponentId, (Status, &str)> = BTreeMap::new();
         for open in self.state.record.findings.values() {
-            for (component, status) in &open.finding.harms {
+            for (component, status) in self.state.record.uncovered(open) {
                 let entry = worst
                     .entry(component)
-                    .or_insert((*status, &open.finding.reason));
-                if *status > entry.0 {
-                    *entry = (*status, &open.finding.reason);
+                    .or_insert((status, &open.finding.reason));
+                if status > entry.0 {
+                    *entry = (status, &open.finding.reason);
                 }
             }
         }
@@ -231,8 +240,14 @@ impl Work<'_> {
             let Some(state) = self.state.record.components.get(id) else {
                 continue;
             };
-            let (status, reason) = match worst.get(id) {
-                Some((status, reason)) => (*status, (*reason).to_string()),
+            let planned = self.state.record.maintenance_of(id);
+            let worst = worst.get(id).copied();
+            let worst = worst.filter(|(status, _)| planned.is_none() || status.is_harm());
+            let (status, reason) = match worst {
+                Some((status, reason)) => (status, reason.to_string()),
+                None if planned.is_some() => {
+                    (Status::UnderMaintenance, "planned work is under way".into())
+                }
                 // What failed last is not said to work before it does.
                 None if self.is_seen(id)
                     && (state.status == Status::Operational || !self.fails(id)) =>
@@ -240,6 +255,10 @@ impl Work<'_> {
                     (Status::Operational, "nothing is known against it".into())
                 }
                 None if self.lost_sight => (Status::Unknown, "nobody looked for a while".into()),
+                None if state.status == Status::UnderMaintenance => (
+                    Status::Unknown,
+                    "planned work is over, and nobody has seen it work yet".into(),
+                ),
                 None => (state.status, String::new()),
             };
             if status != state.status {

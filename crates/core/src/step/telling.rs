@@ -46,7 +46,7 @@ fn worth_telling_at(record: &Record, policy: &Policy, incident: &Incident) -> Op
         open.filter_map(|key| record.findings.get(key))
     };
     let of = |open: &OpenFinding, test: fn(Status) -> bool| {
-        open.finding.harms.values().any(|status| test(*status))
+        record.uncovered(open).any(|(_, status)| test(status))
     };
     // Where nobody can say whether it still hurts, nobody can say that it was short.
     let hurts = open().any(|open| of(open, |status| status != Status::Operational));

@@ -118,6 +118,7 @@ pub(crate) fn say(what: &What) -> String {
                     components.join(", ")
                 )
             }
+            Body::Maintenance(word) => crate::maintenance::word(word),
         },
         What::RunStarted { run, attempt, .. } => format!("run started: {run} (attempt {attempt})"),
         What::RunEnded {
@@ -159,7 +160,9 @@ pub(crate) fn say(what: &What) -> String {
         } => {
             format!("word withdrawn: {incident}: {reason}")
         }
-        other => crate::heartbeats::say(other).unwrap_or_else(|| other.kind().to_owned()),
+        other => crate::heartbeats::say(other)
+            .or_else(|| crate::maintenance::say(other))
+            .unwrap_or_else(|| other.kind().to_owned()),
     }
 }
 

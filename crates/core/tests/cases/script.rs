@@ -17,6 +17,7 @@
 //! heartbeat backup every=1h grace=10m, ping backup start rid=a   see `heartbeats.rs`
 //! pool web instances=web-1, levels web-1 memory=100+2t/512       see `levels.rs`
 //! pool web instances=web-1,web-2, edge web web-1 web-2:down      see `edge.rs`
+//! maintenance night components=login, plan login 10m..40m        see `maintenance.rs`
 //! target cdn
 //! @6s copy cdn until=5m why=refused   its copy is valid until five minutes
 //! ```
@@ -283,6 +284,9 @@ impl Script {
                 self.policy.targets.insert((*id).into());
             }
             "route" => crate::edge::route(&mut self.policy, id, options)?,
+            "maintenance" | "peak" => {
+                crate::maintenance::configure(what, id, options, &mut self.policy)?;
+            }
             other => {
                 if !crate::levels::configure(other, id, options, &mut self.policy)? {
                     return Err(format!("no such section: {other}"));
@@ -312,7 +316,9 @@ impl Script {
                     .find_map(|word| word.strip_prefix("from="));
                 let heartbeat = crate::heartbeats::see(line, &self.policy, &state.record, *now);
                 let levels = crate::levels::see(line, &self.policy, *now);
-                let seen = match heartbeat.transpose().or(levels.transpose()) {
+                let planned = crate::maintenance::see(line);
+                let known = heartbeat.transpose().or(levels.transpose());
+                let seen = match known.or(planned.transpose()) {
                     Some(seen) => seen,
                     None => match crate::edge::see(line, *now).transpose() {
                         Some(seen) => seen,

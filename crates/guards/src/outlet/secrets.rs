@@ -63,7 +63,9 @@ pub(super) fn blot_out(seen: &mut Seen) {
         | Seen::QuietHours(_)
         | Seen::EdgeWindow(_)
         | Seen::Levels(_)
-        | Seen::QuietWindow(_) => {}
+        | Seen::QuietWindow(_)
+        | Seen::MaintenanceDates(_)
+        | Seen::PeakDates(_) => {}
     }
 }
 
