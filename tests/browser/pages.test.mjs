@@ -10,7 +10,7 @@ import { built, start } from './program.mjs';
 const OPERATOR_PATHS = [
   '/', '/incidents', '/incidents/I-1', '/proposals', '/jobs', '/jobs/payroll-export',
   '/runs/payroll-export-night-12', '/locks', '/pools', '/pools/web', '/tenants', '/leaks', '/checks', '/checks/login-journey', '/heartbeats', '/readiness',
-  '/subscribers', '/subscribers?address=example', '/authority', '/journal', '/journal/1', '/audit',
+  '/subscribers', '/subscribers?address=example', '/maintenance', '/authority', '/journal', '/journal/1', '/audit',
 ];
 
 // In the order in which they are offered.
@@ -69,6 +69,7 @@ test('the answer stands at the top, in the words of the language that is asked f
       resolved: /^Login works again; we keep watching$/,
       proposal: /^Login is slow \(since /,
       unknown: /unknown since/,
+      planned: /^Invoices and Quotes are under maintenance \(until .*\d\d:\d\d UTC\)$/,
       stale: /^How things are has been unknown since .* UTC; we are on it$/,
     },
     nl: {
@@ -77,6 +78,7 @@ test('the answer stands at the top, in the words of the language that is asked f
       resolved: /^Login werkt weer; /,
       proposal: /^Login is traag \(sinds /,
       unknown: /onbekend/,
+      planned: /^Invoices en Quotes zijn in onderhoud \(tot /,
       stale: /^Hoe het ervoor staat, is sinds .* onbekend/,
     },
     de: {
@@ -85,6 +87,7 @@ test('the answer stands at the top, in the words of the language that is asked f
       resolved: /^Login funktioniert wieder; /,
       proposal: /^Login ist langsam \(seit /,
       unknown: /nicht bekannt/,
+      planned: /^Invoices und Quotes werden gewartet \(bis /,
       stale: /^Wie es steht, ist seit .* nicht bekannt/,
     },
     pl: {
@@ -93,6 +96,7 @@ test('the answer stands at the top, in the words of the language that is asked f
       resolved: /^Funkcja Login znów działa; /,
       proposal: /^Funkcja Login działa wolno \(od /,
       unknown: /nie wiadomo/,
+      planned: /^Funkcje Invoices i Quotes są w trakcie prac konserwacyjnych \(do /,
       stale: /^Od .* nie wiadomo, jaki jest stan usługi/,
     },
     da: {
@@ -101,6 +105,7 @@ test('the answer stands at the top, in the words of the language that is asked f
       resolved: /^Login virker igen; /,
       proposal: /^Login kører langsomt \(siden /,
       unknown: /har vi ikke vidst/,
+      planned: /^Invoices og Quotes er under vedligeholdelse \(til /,
       stale: /^Siden .* har vi ikke vidst, hvordan det står til/,
     },
   };
@@ -153,6 +158,65 @@ test('each document has one address in each language, which the switch and progr
       }
     }
   }
+});
+
+test('planned work has a calendar and pages that stay, in every language', async () => {
+  for (const language of LANGUAGES) {
+    for (const path of ['/maintenance', '/maintenance/MW-1', '/maintenance/MW-2', '/maintenance/MW-4']) {
+      for (const [colorScheme, phone] of [['light', false], ['dark', true]]) {
+        const page = await browser.page({ javaScript: false, colorScheme, phone, language });
+        const answer = await page.goto(scenes.planned.page + path);
+        assert.equal(answer.status(), 200, path);
+        assert.equal(answer.headers()['content-language'], language);
+        const heading = await page.locator('h1').innerText();
+        assert.equal(await scrollsSideways(page), false, path);
+        await screenshot(page, `planned${path.replaceAll('/', '-')}-${language}-${colorScheme}${phone ? '-phone' : ''}`);
+        const text = await page.locator('main').innerText();
+        assert.ok(!text.includes('the provider moves us'), path);
+        // The same document under the address that names its language.
+        await page.goto(`${scenes.planned.page}/${language}${path}`);
+        assert.equal(await page.locator('h1').innerText(), heading);
+        await page.context().close();
+      }
+    }
+  }
+  const page = await browser.page({ javaScript: false, language: 'de' });
+  await page.goto(scenes.planned.page);
+  // From the front page to the calendar, to the work, and back.
+  await page.getByRole('link', { name: 'Alle geplanten Arbeiten' }).click();
+  assert.equal(new URL(page.url()).pathname, '/de/maintenance');
+  await page.getByRole('link', { name: 'Wartung: Invoices und Quotes' }).click();
+  assert.match(await page.locator('.updates li').first().innerText(), /Die Arbeiten dauern länger als geplant/);
+  assert.equal(await page.locator('blockquote[lang=de]').count(), 1);
+  assert.match(await page.locator('blockquote[lang=de]').innerText(), /neue Server/);
+  await page.getByRole('link', { name: 'Wie es jetzt steht' }).click();
+  assert.equal(new URL(page.url()).pathname, '/de/');
+  await page.getByRole('link', { name: 'Alle geplanten Arbeiten' }).click();
+  const calendar = await page.getByRole('link', { name: 'iCalendar' }).getAttribute('href');
+  assert.equal(calendar, '/de/maintenance.ics');
+  for (const phone of [false, true]) {
+    for (const colorScheme of ['light', 'dark']) {
+      for (const path of ['/', '/maintenance', '/maintenance/MW-2']) {
+        const one = await browser.page({ colorScheme, phone });
+        await one.goto(scenes.planned.page + path);
+        assert.deepEqual(await barriers(one), [], `${path} phone: ${phone}`);
+        await one.context().close();
+      }
+    }
+  }
+});
+
+test('operators see what is planned, and the next peak', async () => {
+  const page = await loggedIn('planned');
+  assert.match(await page.locator('main').innerText(), /Next peak: VAT day/);
+  await page.goto(`${scenes.planned.operator}/maintenance`);
+  assert.match(await page.locator('h1').innerText(), /A maintenance is under way/);
+  assert.equal(await page.getByRole('button', { name: 'The work is done' }).count(), 1);
+  assert.equal(await page.getByRole('button', { name: 'Plan it' }).count(), 1);
+  // Who may only look gets no buttons.
+  const viewer = await loggedIn('planned', {}, 'ben');
+  await viewer.goto(`${scenes.planned.operator}/maintenance`);
+  assert.equal(await viewer.locator('main button').count(), 0);
 });
 
 test('what is not there is said in the language of its address, else of the browser', async () => {

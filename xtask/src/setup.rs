@@ -101,15 +101,16 @@ const TESTS: &[Need] = &[
         missing: || missing_module("hyperframe.frame, hpack"),
     },
     Need {
-        what: "feedparser, jsonschema and requests for /usr/bin/python3",
+        what: "feedparser, icalendar, jsonschema and requests for /usr/bin/python3",
         why: "readers of feeds, JSON and Statuspage's API of another make in tests",
         packages: &[
             "python3",
             "python3-feedparser",
+            "python3-icalendar",
             "python3-jsonschema",
             "python3-requests",
         ],
-        missing: || missing_module("feedparser, jsonschema, requests"),
+        missing: || missing_module("feedparser, icalendar, jsonschema, requests"),
     },
     Need {
         what: "nghttp2's clients",

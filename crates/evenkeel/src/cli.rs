@@ -12,6 +12,7 @@ mod edge;
 mod heartbeats;
 mod journal;
 mod listing;
+mod maintenance;
 mod orders;
 mod people;
 mod print;
@@ -191,6 +192,9 @@ enum Command {
     },
     /// Tell customers of an incident, in your words and with what you know.
     Tell(telling::TellArguments),
+    /// Planned work: what there is, plan some, and see to it.
+    #[command(subcommand)]
+    Maintenance(maintenance::MaintenanceCommand),
     /// Correct what customers were told. What was told stays, with the correction beside it.
     Correct(telling::CorrectArguments),
     /// Let a proposed action be done, let customers be told, or lift a stop.
@@ -352,6 +356,7 @@ fn dispatch(arguments: Arguments) -> Outcome {
         } => heartbeats::heartbeats(&source()?, heartbeat.as_deref(), pause, resume, json),
         Command::Start { job } => orders::start(&source()?, &job, json),
         Command::Tell(arguments) => telling::tell(&source()?, arguments, json),
+        Command::Maintenance(command) => maintenance::maintenance(&source()?, command, json),
         Command::Correct(arguments) => telling::correct(&source()?, arguments, json),
         Command::Approve { action, lift } => {
             orders::approve(&source()?, action.as_deref(), lift.as_deref(), json)

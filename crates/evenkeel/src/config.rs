@@ -18,6 +18,7 @@ mod hotline;
 mod jobs;
 mod leaks;
 mod listeners;
+mod maintenance;
 mod may;
 mod names;
 mod people;
@@ -52,14 +53,17 @@ use evenkeel_guards::locks::DatabaseSpec;
 use evenkeel_guards::readiness::ReadinessSpec;
 use toml::de::DeTable;
 
+use crate::almanac::Almanac;
 use crate::quiet::QuietHours;
 use crate::web::tls::TlsFiles;
 
 pub use guide::{commented, reference};
 pub use heartbeats::Pings;
 pub use jobs::{Job, Launch};
+pub(crate) use maintenance::REMINDERS;
 pub use people::{Account, MailServer, MailTls, Person};
 pub use reader::Problem;
+pub(crate) use reader::duration;
 use reader::{Report, Section};
 pub use recorder::Recording;
 use settings::Kind;
@@ -121,6 +125,8 @@ pub struct Config {
     pub leaks: LeakSpec,
     /// When little is done in a pool.
     pub quiet: Vec<(PoolId, QuietHours)>,
+    /// When planned work and known peaks are.
+    pub almanac: Almanac,
     /// What is odd and does not stand in the way.
     pub warnings: Vec<Problem>,
 }
@@ -372,6 +378,8 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let volume_sections = root.many(report, "volume", "[volume]");
     let publish_sections = root.many(report, "publish", "[publish]");
     let announce_sections = root.many(report, "announce", "[announce]");
+    let maintenance_sections = root.many(report, "maintenance", "[maintenance]");
+    let peak_sections = root.many(report, "peak", "[peak]");
     root.finish(report);
     if component_sections.is_empty() {
         report.error(
@@ -399,6 +407,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         subscribers::announcements(announce_sections, &policy, &page, report);
     let jobs = jobs::read(job_sections, &mut policy, &databases, report);
     let checks = checks::read(check_sections, &mut policy, &databases, report);
+    let almanac = maintenance::read(maintenance_sections, peak_sections, &mut policy, report);
     let readiness = readiness::read(readiness_sections, &mut policy, report);
     heartbeats::read(heartbeat_sections, pings.as_ref(), &mut policy, report);
     components::unwatched(named, &policy, report);
@@ -460,6 +469,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         edge,
         leaks,
         quiet,
+        almanac,
         warnings: Vec::new(),
     }
 }

@@ -139,6 +139,8 @@ pub fn router(control: Control) -> Router {
         .route("/v1/pools", get(pools))
         .route("/v1/tenants", get(tenants))
         .route("/v1/fill", get(fill))
+        .route("/v1/maintenances", get(maintenances))
+        .route("/v1/peaks", get(peaks))
         .route("/v1/findings", get(findings))
         .route("/v1/authority", get(authority))
         .route("/v1/orders", post(order))
@@ -230,6 +232,16 @@ async fn tenants(State(control): State<Control>) -> Response {
 async fn fill(State(control): State<Control>) -> Response {
     let live = control.published.borrow().clone();
     Json(report::edge::fill(&live)).into_response()
+}
+
+async fn maintenances(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    Json(report::maintenances(&live.record)).into_response()
+}
+
+async fn peaks(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    Json(report::peaks(&live.record)).into_response()
 }
 
 async fn findings(State(control): State<Control>) -> Response {

@@ -4,6 +4,7 @@
 //! A library beside its binary only so that tests and examples can reach it.
 
 pub mod access;
+pub mod almanac;
 pub mod channels;
 pub mod cli;
 pub mod config;

@@ -518,7 +518,9 @@ fn is_fact(observation: &Observation) -> bool {
         | Seen::EdgeWindow(_)
         | Seen::Levels(_)
         | Seen::QuietWindow(_)
-        | Seen::CopyReport(_) => false,
+        | Seen::CopyReport(_)
+        | Seen::MaintenanceDates(_)
+        | Seen::PeakDates(_) => false,
         Seen::ScheduleDue(_)
         | Seen::RunStart(_)
         | Seen::RunExit(_)

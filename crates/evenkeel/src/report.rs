@@ -4,17 +4,22 @@
 
 pub mod edge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::Mode;
-use evenkeel_core::ids::{CheckId, ComponentId, IncidentId, ReadinessId, RunId, TargetId};
+use evenkeel_core::ids::{
+    CheckId, ComponentId, IncidentId, MaintenanceId, Observer, PeakId, PlanId, ReadinessId, RunId,
+    TargetId,
+};
 use evenkeel_core::incident::{Incident, IncidentStatus};
+use evenkeel_core::maintenance::{MaintenanceStatus, Plan, Stretch};
 use evenkeel_core::observation::{CheckResult, LockWaits, RunProgress};
 use evenkeel_core::policy::{Policy, ReadinessPolicy};
 use evenkeel_core::record::{
-    ActionState, Held, MessageState, OpenFinding, Phase, Record, RunState,
+    ActionState, Held, MaintenanceState, MessageState, OpenFinding, Phase, Record, RunState,
 };
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
@@ -92,6 +97,68 @@ pub struct IncidentReport {
     pub actions: Vec<ActionState>,
     /// What was told, oldest first.
     pub messages: Vec<MessageState>,
+}
+
+/// Planned work.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MaintenanceReport {
+    /// Its number.
+    pub id: MaintenanceId,
+    /// Where it stands.
+    pub status: MaintenanceStatus,
+    /// Since when.
+    pub status_since: Timestamp,
+    /// What is planned.
+    #[serde(flatten)]
+    pub planned: Plan,
+    /// The maintenance of the configuration that it is of.
+    pub plan: Option<PlanId>,
+    /// When it was planned.
+    pub planned_at: Timestamp,
+    /// Who planned it; none where the configuration did.
+    pub planned_by: Option<Observer>,
+    /// Why into a peak or at short notice, where it is.
+    pub reason: Option<String>,
+    /// How often it has changed.
+    pub sequence: u32,
+    /// When it began.
+    pub began_at: Option<Timestamp>,
+    /// When it was over, or called off.
+    pub ended_at: Option<Timestamp>,
+    /// Since when it should be over.
+    pub overdue_since: Option<Timestamp>,
+}
+
+impl MaintenanceReport {
+    fn of(state: &MaintenanceState) -> Self {
+        Self {
+            id: state.id,
+            status: state.status,
+            status_since: state.status_since,
+            planned: state.plan.clone(),
+            plan: state.occurrence.as_ref().map(|of| of.plan.clone()),
+            planned_at: state.planned_at,
+            planned_by: state.planned_by.clone(),
+            reason: state.reason.clone(),
+            sequence: state.sequence,
+            began_at: state.began_at,
+            ended_at: state.ended_at,
+            overdue_since: state.overdue_since.filter(|_| state.is_overdue()),
+        }
+    }
+}
+
+/// A known peak.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PeakReport {
+    /// Which.
+    pub id: PeakId,
+    /// What it is called.
+    pub name: String,
+    /// The functions that are busy then; all of them where none is named.
+    pub components: BTreeSet<ComponentId>,
+    /// When it is next, earliest first.
+    pub dates: Vec<Stretch>,
 }
 
 /// Who waits for whom in a database.
@@ -347,6 +414,39 @@ pub fn checks(policy: &Policy, live: &Published) -> Vec<CheckReport> {
         }
     });
     report.collect()
+}
+
+/// Planned work: what is under way, then what is to come, earliest first, then what is over,
+/// newest first.
+pub fn maintenances(record: &Record) -> Vec<MaintenanceReport> {
+    let mut all: Vec<&MaintenanceState> = record.maintenances.values().collect();
+    all.sort_by_key(|state| {
+        let from = state.plan.when.from.as_second();
+        match state.status {
+            status if status.is_under_way() => (0, from, state.id),
+            MaintenanceStatus::Scheduled => (1, from, state.id),
+            _ => (2, -from, state.id),
+        }
+    });
+    all.into_iter().map(MaintenanceReport::of).collect()
+}
+
+/// Known peaks, the next first.
+pub fn peaks(record: &Record) -> Vec<PeakReport> {
+    let report = record.peaks.iter().map(|(id, state)| PeakReport {
+        id: id.clone(),
+        name: state.name.clone(),
+        components: state.components.clone(),
+        dates: state.dates.clone(),
+    });
+    let mut report: Vec<PeakReport> = report.collect();
+    report.sort_by_key(|peak| peak.dates.first().copied());
+    report
+}
+
+/// How long before a maintenance customers are reminded where nobody says otherwise.
+pub fn reminders_by_default() -> BTreeSet<Duration> {
+    crate::config::REMINDERS.into()
 }
 
 /// Every readiness of the configuration.

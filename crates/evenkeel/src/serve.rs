@@ -299,6 +299,8 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     ));
     let telephone = config.hotline.clone();
     let telephone = telephone.map(|to| tokio::spawn(hotline::keep(public_site.clone(), to)));
+    let almanac = config.almanac.clone();
+    let almanac = tokio::spawn(almanac.tell(handle.outlet.named("calendar")));
     let publishing = tokio::spawn(publish::keep(
         public_site,
         config.publish.valid_for,
@@ -321,6 +323,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     }
     stop.send_replace(true);
     quiet.abort();
+    almanac.abort();
     publishing.abort();
     if let Some(telephone) = telephone {
         telephone.abort();

@@ -18,6 +18,8 @@ mod databases;
 mod edge;
 #[path = "cli/journal.rs"]
 mod journal;
+#[path = "cli/maintenance.rs"]
+mod maintenance;
 #[path = "cli/orders.rs"]
 mod orders;
 #[path = "cli/place.rs"]

@@ -500,7 +500,7 @@ pub(super) fn hint(name: &str, known: &[&str]) -> String {
 }
 
 /// A duration as people write it: `90s`, `1h 30m`, `500ms`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let signed: jiff::Span = text
         .parse()
         .map_err(|_| format!("`{text}` is no duration"))?;

@@ -194,6 +194,14 @@ pub const SECTIONS: &[Section] = &[
         about: "What must hold at a time of day, before customers come: named checks pass, jobs have delivered. A rehearsal some time before leaves time to act.",
     },
     Section {
+        name: "[maintenance]",
+        about: "Planned work that comes by the calendar. Each is announced, reminded of, and shown on the public page; its components are under maintenance while it lasts, and harm to them opens no incident then. `evenkeel maintenance plan` plans one by hand.",
+    },
+    Section {
+        name: "[peak]",
+        about: "Days on which customers need the service most: VAT, payroll, closing the books. Planning work into one asks for a reason.",
+    },
+    Section {
         name: "[heartbeat]",
         about: "A job or program elsewhere that says by itself that it is alive, by asking for a URL. `evenkeel heartbeats` prints the URLs. Clients can make others through the API.",
     },
@@ -521,6 +529,34 @@ settings! {
         "checks" List "[]" "[\"login\"]" "Checks that must pass. One that nobody has seen lately does not.";
         "products" List "[]" "[\"nightly-export\"]" "Jobs whose product of the newest slot must be there.";
         "rehearsal" Duration "\"30m\"" "\"1h\"" "How long before it is rehearsed; `0s` for not at all.";
+    }
+    "[maintenance]" {
+        "id" Text "" "\"sunday-night\"" "Its name, in commands and in the journal.";
+        "components" List "" "[\"login\"]" "The functions that are worked on. Nothing else is covered.";
+        "starts" Text "-" "\"2026-09-27T22:00\"" "When it first begins, on the wall of `time_zone`.";
+        "length" Duration "" "\"4h\"" "How long it takes: customers are told its end, and it covers nothing after it. At most `24h`.";
+        "repeat" Text "-" "\"FREQ=WEEKLY;BYDAY=SU\"" "When it comes again: a rule of RFC 5545 that comes once a day at most.";
+        "dates" List "[]" "[\"2026-12-27T22:00\"]" "Further times, one by one.";
+        "except" List "[]" "[\"2026-12-27\"]" "Dates of `repeat` on which it is not.";
+        "time_zone" Text "\"UTC\"" "\"Europe/Copenhagen\"" "The zone the times are meant in, its changes of the clock included.";
+        "impact" Text "\"outage\"" "\"degraded\"" "What is expected of it: `outage`, `degraded` (slow; failure is an incident), `reduced_redundancy` or `no_impact` (nothing is covered).";
+        "text" Text "-" "\"We move to new servers.\"" "What for, for customers: shown as it is, with its language.";
+        "language" Text "-" "\"en\"" "The language of `text`: en, nl, de, pl or da.";
+        "begins" Text "\"by_itself\"" "\"by_hand\"" "`by_hand`: when somebody says `evenkeel maintenance start`; it is called off where nobody does by its end.";
+        "ends" Text "\"by_itself\"" "\"by_hand\"" "`by_hand`: when somebody says `evenkeel maintenance finish`; after its end it is overdue, and people are called.";
+        "announce" Duration "\"14d\"" "\"30d\"" "How long before each is announced; between `1h` and `92d`.";
+        "reminders" List "[\"7d\", \"24h\"]" "[\"24h\", \"1h\"]" "How long before each customers are reminded; at most five.";
+    }
+    "[peak]" {
+        "id" Text "" "\"vat-day\"" "Its name in the journal.";
+        "name" Text "" "\"VAT day\"" "What it is called in sentences.";
+        "components" List "[]" "[\"invoices\"]" "The functions that are busy then; without any, all.";
+        "starts" Text "-" "\"2026-12-01\"" "When it first begins, on the wall of `time_zone`; a date alone is its midnight.";
+        "length" Duration "\"24h\"" "\"48h\"" "How long it lasts.";
+        "repeat" Text "-" "\"FREQ=YEARLY;BYMONTH=3,6,9,12;BYMONTHDAY=1\"" "When it comes again: a rule of RFC 5545 that comes once a day at most.";
+        "dates" List "[]" "[\"2027-01-31\"]" "Further dates, one by one.";
+        "except" List "[]" "[\"2026-12-01\"]" "Dates of `repeat` on which it is not.";
+        "time_zone" Text "\"UTC\"" "\"Europe/Copenhagen\"" "The zone the times are meant in.";
     }
     "pings" {
         "listen" Address "-" "\"0.0.0.0:8082\"" "Where pings and the API listen. Put it behind your TLS proxy, or give it a certificate.";

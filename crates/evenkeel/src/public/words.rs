@@ -24,12 +24,13 @@ use std::sync::LazyLock;
 
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::maintenance::{MaintenanceNews, MaintenanceStatus, PlannedImpact};
 use evenkeel_core::status::Status;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 
 pub use evenkeel_core::language::Language;
-pub use sentences::Answer;
+pub use sentences::{Answer, Spent};
 pub use spoken::{Call, SPOKEN_MAX, Spoken};
 
 /// The words of one language.
@@ -120,6 +121,24 @@ impl Fact for IncidentStatus {
     }
 }
 
+impl Fact for MaintenanceStatus {
+    fn value(&self) -> FluentValue<'_> {
+        FluentValue::from(self.as_str())
+    }
+}
+
+impl Fact for MaintenanceNews {
+    fn value(&self) -> FluentValue<'_> {
+        FluentValue::from(self.as_str())
+    }
+}
+
+impl Fact for PlannedImpact {
+    fn value(&self) -> FluentValue<'_> {
+        FluentValue::from(self.as_str())
+    }
+}
+
 impl Fact for ActionKind {
     fn value(&self) -> FluentValue<'_> {
         FluentValue::from(self.as_str())
@@ -172,6 +191,7 @@ templates! {
     answer_nothing_watched();
     answer_harm(state: &str, since: &str);
     answer_unknown(count: u64, functions: &str, since: &str);
+    answer_maintenance(state: &str, until: &str);
     answer_recovered(count: u64, functions: &str);
     answer_well();
     still_works(count: u64, functions: &str);
@@ -232,10 +252,35 @@ templates! {
     spoken_recovered(count: u64, functions: &str);
     spoken_planned();
 
+    maintenance_of(functions: &str);
+    /// Where planned work stands, in a word or two.
+    pub maintenance_status(status: MaintenanceStatus);
+    maintenance_impact(impact: PlannedImpact, count: u64, functions: &str);
+    maintenance_announced(from: &str, to: &str);
+    maintenance_reminder(from: &str, to: &str);
+    maintenance_moved(from: &str, to: &str);
+    maintenance_began(to: &str);
+    maintenance_extended(to: &str);
+    maintenance_overdue(to: &str);
+    maintenance_said(news: MaintenanceNews);
+    /// Heading of planned work.
+    pub heading_maintenance();
+    /// Where none is planned.
+    pub maintenance_none();
+    /// Heading of work that is over.
+    pub maintenance_past();
+    /// The link to all of it.
+    pub maintenance_all();
+    /// Title of the page with all of it.
+    pub maintenance_title();
+    /// What the link to the calendar's file is.
+    pub maintenance_calendar();
+
     history_none();
     history_calm();
     history_disturbed(span: &str);
     history_unknown(history: &str, span: &str);
+    history_maintained(history: &str, span: &str);
     /// Of whom, from when to when, what: the text of a strip.
     pub strip(name: &str, from: &str, to: &str, history: &str);
     /// Heading of the list of bad days.

@@ -47,6 +47,10 @@ fn hash(record: &Record) -> [u8; 32] {
         components,
         incidents,
         messages,
+        maintenances,
+        open_maintenances: _,
+        under_way: _,
+        peaks: _,
         revision: _,
         findings: _,
         actions: _,
@@ -74,6 +78,9 @@ fn hash(record: &Record) -> [u8; 32] {
     take(&|hash| put(hash, &edge.banner));
     for incident in incidents.values().filter(|incident| incident.is_public()) {
         take(&|hash| put(hash, incident));
+    }
+    for maintenance in maintenances.values() {
+        take(&|hash| put(hash, maintenance));
     }
     for message in messages.values().map(|state| &state.message) {
         if matches!(message.body, Body::Public { .. }) {

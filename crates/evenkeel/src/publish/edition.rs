@@ -19,11 +19,14 @@ use super::expiry::{self, Stamp};
 use crate::public::words::Language;
 use crate::pump::published::Published;
 use crate::web::public::documents::address;
-use crate::web::public::machines;
+use crate::web::public::{machines, maintenance};
 use crate::web::{Site, public};
 
 /// Incidents with pages in an edition, newest first: as many as Statuspage's API lists.
 const INCIDENTS_MAX: usize = 50;
+
+/// Maintenances with pages in an edition, the newest: what is to come is among them.
+const MAINTENANCES_MAX: usize = 150;
 
 /// The largest file; the largest page there is has a tenth of it.
 const FILE_MAX: usize = 4 << 20;
@@ -69,6 +72,20 @@ pub fn paths(record: &Record, policy: &Policy) -> Vec<Listed> {
         let pages = pages.into_iter().chain([format!("/incidents/{id}")]);
         paths.extend(pages.map(|path| listed(path, speaks_of)));
     }
+    let planned = record.maintenances.values().rev();
+    for state in planned.take(MAINTENANCES_MAX) {
+        let speaks_of = match state.status.is_over() {
+            true => Moment::Past,
+            false => Moment::Now,
+        };
+        let id = state.id;
+        let pages = Language::ALL.map(|language| maintenance::address(language, Some(id)));
+        let pages = pages.into_iter().chain([format!("/maintenance/{id}")]);
+        paths.extend(pages.map(|path| listed(path, speaks_of)));
+    }
+    let calendars = Language::ALL.map(|language| maintenance::address(language, None));
+    let calendars = calendars.into_iter().chain(["/maintenance".to_owned()]);
+    paths.extend(calendars.map(|path| listed(path, Moment::Now)));
     let machines = machines::paths(policy).into_iter();
     let machines = machines.filter(|path| !path.starts_with("/badge"));
     paths.extend(machines.map(|path| {

@@ -7,6 +7,7 @@
 //! At the bound ([`WAITING_MAX`]) an order is refused at once.
 
 mod edge;
+mod maintenance;
 pub(crate) mod telling;
 
 use std::time::Duration;
@@ -173,6 +174,11 @@ fn check_words(by: &str, order: &Order) -> Result<(), Refusal> {
     {
         return malformed(why);
     }
+    if let Order::Maintenance(order) = order
+        && let Some(why) = maintenance::malformed(order)
+    {
+        return malformed(why);
+    }
     if let Some(why) = telling::malformed(order) {
         return malformed(why);
     }
@@ -212,6 +218,7 @@ pub fn in_words(order: &Order) -> String {
         Order::StartJob { job } => format!("start {job}"),
         Order::LiftStop { kind, scope } => format!("approve --lift {kind} {scope}"),
         Order::Edge(change) => account::edge_order(change),
+        Order::Maintenance(order) => maintenance::in_words(order),
         Order::Tell(_)
         | Order::Correct(_)
         | Order::ApproveWord { .. }
@@ -311,6 +318,7 @@ impl Placed {
                 ))
             }
             Order::Edge(change) => edge::objection(change, record, policy),
+            Order::Maintenance(order) => maintenance::objection(order, record, policy, now),
             Order::LiftStop { kind, scope } => {
                 if record.stops.contains_key(&(*kind, scope.clone())) {
                     return None;
@@ -353,6 +361,7 @@ fn was_obeyed(order: &Order, events: &[Event]) -> bool {
         ),
         // Held already, or released already, is what was wanted; and what the edge does already.
         Order::HoldActions { .. } | Order::ReleaseActions { .. } | Order::Edge(_) => true,
+        Order::Maintenance(order) => maintenance::was_obeyed(order, events),
         Order::Acknowledge { incident: id } => any(
             &|what| matches!(what, What::IncidentAcknowledged { incident, .. } if incident == id),
         ),

@@ -142,6 +142,10 @@ fn told(message: &Message) -> Option<(Sort, String)> {
             let about = format!("{}: {}", status.as_str(), components.join(", "));
             (Sort::PublicWord, about)
         }
+        Body::Maintenance(word) => {
+            let about = format!("{} {}", word.maintenance, word.news.as_str());
+            (Sort::PublicWord, about)
+        }
     })
 }
 

@@ -173,6 +173,79 @@ pub fn sentence(what: &What) -> String {
                 approved_by,
                 ..
             } => told(message.id, *status, person.as_deref(), approved_by.as_ref()),
+            Body::Maintenance(word) => format!(
+                "{} to customers: maintenance {} {}.",
+                message.id,
+                word.maintenance,
+                word.news.as_str()
+            ),
+        },
+        What::MaintenancePlanned {
+            maintenance,
+            plan,
+            by,
+            reason,
+            ..
+        } => {
+            let by = by.as_ref().map_or("the configuration", |by| by.as_str());
+            format!(
+                "Maintenance {maintenance} of {} is planned by {by}, from {} to {}.{}",
+                named(plan.components.iter().map(|id| id.as_str())),
+                plan.when.from,
+                plan.when.until,
+                because(reason.as_deref())
+            )
+        }
+        What::MaintenanceChanged {
+            maintenance,
+            plan,
+            by,
+            reason,
+        } => {
+            let by = by.as_ref().map_or("the configuration", |by| by.as_str());
+            format!(
+                "Maintenance {maintenance} was changed by {by}: {}, from {} to {}.{}",
+                named(plan.components.iter().map(|id| id.as_str())),
+                plan.when.from,
+                plan.when.until,
+                because(reason.as_deref())
+            )
+        }
+        What::MaintenanceTurned {
+            maintenance,
+            from,
+            to,
+            by,
+            reason,
+        } => {
+            let by = by.as_ref();
+            let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+            format!(
+                "Maintenance {maintenance} went from {} to {}{by}: {}.",
+                spaced(from.as_str()),
+                spaced(to.as_str()),
+                stripped(reason)
+            )
+        }
+        What::MaintenanceReminded {
+            maintenance,
+            before,
+        } => match before.as_secs() {
+            0 => format!("Maintenance {maintenance} waits for a person to begin it."),
+            seconds => format!(
+                "Customers were reminded of maintenance {maintenance}, {} h before.",
+                seconds / 3600
+            ),
+        },
+        What::MaintenanceOverdue { maintenance } => {
+            format!("Maintenance {maintenance} is overdue: it covers nothing any more.")
+        }
+        What::PeakDated { name, dates, .. } => match dates.first() {
+            Some(next) => format!(
+                "The peak {name} is next from {} to {}.",
+                next.from, next.until
+            ),
+            None => format!("The peak {name} comes no more."),
         },
         What::WordProposed {
             incident,
@@ -277,6 +350,14 @@ pub fn sentence(what: &What) -> String {
             from,
         } => format!("{by} {} ({from}).", act(*done, about)),
     }
+}
+
+fn named<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |why| format!(" Because: {}.", stripped(why)))
 }
 
 /// What a person ordered of the edge, as an imperative.

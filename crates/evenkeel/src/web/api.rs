@@ -101,6 +101,16 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "[Fill]",
     ),
     of(
+        "/api/v1/maintenances",
+        "Planned work: what is under way, what is to come and what is over.",
+        "[Maintenance]",
+    ),
+    of(
+        "/api/v1/peaks",
+        "Known peaks, and when they come next.",
+        "[Peak]",
+    ),
+    of(
         "/api/v1/heartbeats",
         "Heartbeats and where they stand.",
         "[Heartbeat]",
@@ -184,6 +194,8 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
         ("/api/v1/pools", get(pools)),
         ("/api/v1/tenants", get(tenants)),
         ("/api/v1/fill", get(fill)),
+        ("/api/v1/maintenances", get(maintenances)),
+        ("/api/v1/peaks", get(peaks)),
         ("/api/v1/heartbeats", get(heartbeats)),
         ("/api/v1/readiness", get(readiness)),
         ("/api/v1/authority", get(authority)),
@@ -308,6 +320,14 @@ async fn tenants(_: Caller, State(console): State<Console>) -> Response {
 
 async fn fill(_: Caller, State(console): State<Console>) -> Response {
     answered(&report::edge::fill(&console.site.now()))
+}
+
+async fn maintenances(_: Caller, State(console): State<Console>) -> Response {
+    answered(&report::maintenances(&console.site.now().record))
+}
+
+async fn peaks(_: Caller, State(console): State<Console>) -> Response {
+    answered(&report::peaks(&console.site.now().record))
 }
 
 async fn heartbeats(_: Caller, State(console): State<Console>) -> Response {

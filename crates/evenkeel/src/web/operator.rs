@@ -23,6 +23,7 @@ mod leaks;
 mod live;
 mod locks;
 mod login;
+mod maintenance;
 mod orders;
 mod overview;
 mod plot;
@@ -146,6 +147,7 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
             "/subscribers",
             get(subscribers::page).post(subscribers::erase),
         ),
+        ("/maintenance", get(maintenance::page)),
         ("/authority", get(overview::authority)),
         ("/journal", get(journal::page)),
         ("/journal/{revision}", get(journal::one)),
@@ -248,6 +250,7 @@ const WAYS: &[(&str, &str)] = &[
     ("/heartbeats", "Heartbeats"),
     ("/readiness", "Readiness"),
     ("/subscribers", "Subscribers"),
+    ("/maintenance", "Maintenance"),
     ("/authority", "Authority"),
     ("/journal", "Journal"),
     ("/audit", "Audit"),

@@ -14,6 +14,7 @@ pub mod brand;
 pub mod documents;
 mod kept;
 pub mod machines;
+pub mod maintenance;
 mod me;
 pub(super) mod said;
 pub mod settings;
@@ -30,7 +31,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Form, Router};
-use evenkeel_core::ids::IncidentId;
+use evenkeel_core::ids::{IncidentId, MaintenanceId};
 use serde::Deserialize;
 
 use super::{FAVICON, Site, Style};
@@ -58,10 +59,14 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
     let mut routes = vec![
         ("/", get(front)),
         ("/incidents/{id}", get(incident)),
+        ("/maintenance", get(calendar)),
+        ("/maintenance/{id}", get(planned)),
         ("/{language}", get(without_slash)),
         ("/{language}/", get(front_in)),
         ("/{language}/incidents/{id}", get(incident_in)),
         ("/{language}/incidents/{id}/useful", post(useful)),
+        ("/{language}/maintenance", get(calendar_in)),
+        ("/{language}/maintenance/{id}", get(planned_in)),
         ("/healthz", get(healthz)),
         ("/favicon.svg", get(favicon)),
         ("/logo.svg", get(logo)),
@@ -172,6 +177,44 @@ async fn useful(
     site.useful.count(id, is_useful);
     let page = asked.document(documents::thanks(&site, language, id));
     ([(header::CACHE_CONTROL, "no-store")], page).into_response()
+}
+
+async fn calendar(State(site): State<Site>, asked: Asked) -> Response {
+    let published = site.now();
+    let moment = Moment::of(&published);
+    let page = documents::calendar(&site, &published, asked.language, moment);
+    asked.document(page)
+}
+
+async fn calendar_in(site: State<Site>, Path(tag): Path<String>, asked: Asked) -> Response {
+    match Language::of_tag(&tag) {
+        Some(_) => calendar(site, asked).await,
+        None => missing(site, asked).await,
+    }
+}
+
+async fn planned(site: State<Site>, Path(id): Path<String>, asked: Asked) -> Response {
+    let published = site.now();
+    let moment = Moment::of(&published);
+    let page = id
+        .parse::<MaintenanceId>()
+        .ok()
+        .and_then(|id| documents::maintenance(&site, &published, asked.language, moment, id));
+    match page {
+        Some(page) => asked.document(page),
+        None => missing(site, asked).await,
+    }
+}
+
+async fn planned_in(
+    site: State<Site>,
+    Path((tag, id)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
+    match Language::of_tag(&tag) {
+        Some(_) => planned(site, Path(id), asked).await,
+        None => missing(site, asked).await,
+    }
 }
 
 async fn missing(State(site): State<Site>, asked: Asked) -> Response {

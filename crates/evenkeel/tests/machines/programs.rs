@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use evenkeel::web::public;
 use evenkeel::web::serving::{Bounds, serve};
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::maintenance::{MaintenanceNews, MaintenanceStatus, PlannedImpact};
 use evenkeel_core::status::Status;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -85,6 +86,49 @@ fn programs_of_other_makes_read_an_outage() {
         "updates": [2, 2],
         "updated": ["2025-06-15T16:31:00+00:00", "2025-06-15T15:11:40+00:00"],
         "up": 0,
+    });
+    read(&scene, &expected);
+}
+
+#[test]
+fn programs_of_other_makes_read_planned_work() {
+    let mut scene = well();
+    let hour = |n: i64| second(n * 3600);
+    let now = scene.plans(hour(1), &[0, 1], (hour(270), 60), PlannedImpact::Outage);
+    let under_way = MaintenanceStatus::InProgress;
+    scene.turns(hour(270), now, under_way, MaintenanceNews::Began);
+    scene.is(hour(270), 0, Status::UnderMaintenance);
+    scene.is(hour(270), 1, Status::UnderMaintenance);
+    scene.moves(second(270 * 3600 + 600), now, hour(290));
+    let off = scene.plans(hour(2), &[2], (hour(400), 90), PlannedImpact::Degraded);
+    let cancelled = MaintenanceStatus::Cancelled;
+    scene.turns(hour(3), off, cancelled, MaintenanceNews::Cancelled);
+    let titles = [
+        format!("Maintenance of {}", NAMES[2]),
+        format!("Maintenance of {} and {}", NAMES[0], NAMES[1]),
+    ];
+    let expected = json!({
+        "indicator": "minor",
+        "components": {
+            (NAMES[0]): "under_maintenance", (NAMES[1]): "under_maintenance", (NAMES[2]): "operational",
+        },
+        "titles": titles,
+        "updates": [2, 3],
+        "updated": ["2025-06-15T18:06:40+00:00", "2025-06-26T21:16:40+00:00"],
+        "up": 0,
+        "incidents": [],
+        "events": [
+            {
+                "summary": titles[0], "status": "CANCELLED", "sequence": 1, "impact": "DEGRADED",
+                "start": "2025-07-02T07:06:40+00:00", "end": "2025-07-02T08:36:40+00:00",
+                "objects": ["c2"],
+            },
+            {
+                "summary": titles[1], "status": "CONFIRMED", "sequence": 1, "impact": "OUTAGE",
+                "start": "2025-06-26T21:06:40+00:00", "end": "2025-06-27T17:06:40+00:00",
+                "objects": ["c0", "c1"],
+            },
+        ],
     });
     read(&scene, &expected);
 }

@@ -17,6 +17,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import feedparser
+import icalendar
 import jsonschema
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -79,7 +80,7 @@ def read_feeds(schemas, fetched, expected):
         same(kind, updated, expected["updated"])
         assert all(entry.link.startswith("https://status.example.com/") for entry in feed.entries)
         ids = [entry.id for entry in feed.entries]
-        assert all(re.fullmatch(r"tag:status\.example\.com,2026:incident/[a-z0-9]{12}", id) for id in ids)
+        assert all(re.fullmatch(r"tag:status\.example\.com,2026:(incident|maintenance)/[a-z0-9]{12}", id) for id in ids)
         html = [e.content[0].value if kind == "atom" else e.summary for e in feed.entries]
         same(kind, [len(text_of(one)) for one in html], expected["updates"])
         contents.append((ids, [text_of(one) for one in html]))
@@ -89,6 +90,40 @@ def read_feeds(schemas, fetched, expected):
     items = feed["items"]
     contents.append(([item["id"] for item in items], [text_of(item["content_html"]) for item in items]))
     same("ids and contents", contents[1:], contents[:-1])
+
+
+def read_calendars(fetched, expected):
+    for path, text in fetched.items():
+        if not path.endswith(".ics"):
+            continue
+        calendar = icalendar.Calendar.from_ical(text)
+        same("errors", calendar.errors, [])
+        same("version", calendar["VERSION"], "2.0")
+        found = []
+        for event in calendar.walk("VEVENT"):
+            same("errors", event.errors, [])
+            for name in ("UID", "DTSTAMP", "ORGANIZER", "URL", "LAST-MODIFIED"):
+                assert event[name], (path, name)
+            for name in ("PROVIDER", "ACCOUNT", "MAINTENANCE-ID", "STATUS"):
+                assert event[f"X-MAINTNOTE-{name}"], (path, name)
+            objects = event["X-MAINTNOTE-OBJECT-ID"]
+            one = {
+                "summary": str(event["SUMMARY"]),
+                "status": str(event["STATUS"]),
+                "sequence": event["SEQUENCE"],
+                "impact": str(event["X-MAINTNOTE-IMPACT"]),
+                "start": event.decoded("DTSTART").isoformat(),
+                "end": event.decoded("DTEND").isoformat(),
+                "objects": [str(of) for of in (objects if isinstance(objects, list) else [objects])],
+            }
+            assert "Vi flytter; alt, hvad der er, \\ nemt!" in str(event["DESCRIPTION"]), event["DESCRIPTION"]
+            found.append(one)
+        if path == "/maintenance.ics":
+            same("events", found, expected.get("events", []))
+        else:
+            same(f"events of {path}", len(found), len(expected.get("events", [])))
+        uids = [str(event["UID"]) for event in calendar.walk("VEVENT")]
+        same("uids", len(set(uids)), len(uids))
 
 
 def read_badges(schemas, fetched):
@@ -115,7 +150,7 @@ def read_as_exporter(package, address, expected):
     same("the exporter's status", seen["status"], expected["up"])
     found = {component["name"]: component["status"] for component in seen["component_metadata"]}
     same("the exporter's components", found, expected["components"])
-    open_titles = expected["titles"][:1]
+    open_titles = expected.get("incidents", expected["titles"][:1])
     same("the exporter's incidents", [one["name"] for one in seen["incident_metadata"]], open_titles)
 
 
@@ -128,6 +163,7 @@ def main(folder, package, address, expected, *paths):
     fetched = {path: fetch(address + path) for path in paths}
     read_api(schemas, fetched, expected)
     read_feeds(schemas, fetched, expected)
+    read_calendars(fetched, expected)
     read_badges(schemas, fetched)
     read_as_exporter(package, address, expected)
     print("all read")

@@ -1,6 +1,6 @@
 //! Made-up records, and what the public listener answers about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,12 @@ use evenkeel::web::{Site, public};
 use evenkeel_core::Timestamp;
 use evenkeel_core::event::{Event, What};
 use evenkeel_core::finding::{FindingKey, FindingKind, Severity};
-use evenkeel_core::ids::{ComponentId, IncidentId, MessageId};
+use evenkeel_core::ids::{ComponentId, IncidentId, MaintenanceId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::language::Language;
+use evenkeel_core::maintenance::{
+    MaintenanceNews, MaintenanceStatus, MaintenanceWord, Plan, PlannedImpact, Stretch, Turn,
+};
 use evenkeel_core::message::{Body, Message};
 use evenkeel_core::policy::{ComponentPolicy, Policy};
 use evenkeel_core::record::Record;
@@ -152,6 +156,103 @@ impl Scene {
                 person: person.map(Box::new),
                 approved_by: None,
             },
+        };
+        self.happens(at, What::MessageRequested { message });
+    }
+
+    /// Work on these is planned for `minutes` from a moment on, and announced.
+    pub(crate) fn plans(
+        &mut self,
+        at: Timestamp,
+        components: &[u32],
+        (from, minutes): (Timestamp, u64),
+        impact: PlannedImpact,
+    ) -> MaintenanceId {
+        let maintenance = MaintenanceId(self.record.last.maintenance + 1);
+        let until = evenkeel_core::time::after(from, Duration::from_secs(minutes * 60));
+        let plan = Plan {
+            components: components.iter().map(|of| component_id(*of)).collect(),
+            when: Stretch { from, until },
+            impact,
+            text: Some(FreeText {
+                language: Language::Danish,
+                text: "Vi flytter; alt, hvad der er, \\ nemt!".into(),
+            }),
+            begins: Turn::ByItself,
+            ends: Turn::ByItself,
+            reminders: BTreeSet::new(),
+        };
+        let text = plan.text.clone();
+        let what = What::MaintenancePlanned {
+            maintenance,
+            plan: Box::new(plan),
+            occurrence: None,
+            by: Some("operator:4711".into()),
+            reason: Some("backend 4711 is old".into()),
+        };
+        self.happens(at, what);
+        self.tells(at, maintenance, MaintenanceNews::Announced, text);
+        maintenance
+    }
+
+    /// It stands elsewhere, and customers are told.
+    pub(crate) fn turns(
+        &mut self,
+        at: Timestamp,
+        maintenance: MaintenanceId,
+        to: MaintenanceStatus,
+        news: MaintenanceNews,
+    ) {
+        let from = self.record.maintenances[&maintenance].status;
+        let what = What::MaintenanceTurned {
+            maintenance,
+            from,
+            to,
+            by: None,
+            reason: "of the story".into(),
+        };
+        self.happens(at, what);
+        self.tells(at, maintenance, news, None);
+    }
+
+    /// It ends later, and customers are told.
+    pub(crate) fn moves(&mut self, at: Timestamp, maintenance: MaintenanceId, until: Timestamp) {
+        let mut plan = self.record.maintenances[&maintenance].plan.clone();
+        plan.when.until = until;
+        let what = What::MaintenanceChanged {
+            maintenance,
+            plan: Box::new(plan),
+            by: Some("operator:4711".into()),
+            reason: None,
+        };
+        self.happens(at, what);
+        self.tells(at, maintenance, MaintenanceNews::Extended, None);
+    }
+
+    fn tells(
+        &mut self,
+        at: Timestamp,
+        maintenance: MaintenanceId,
+        news: MaintenanceNews,
+        text: Option<FreeText>,
+    ) {
+        let state = &self.record.maintenances[&maintenance];
+        let components = state.plan.components.iter();
+        let word = MaintenanceWord {
+            maintenance,
+            news,
+            status: state.status,
+            when: state.plan.when,
+            components: components
+                .map(|id| (id.clone(), Status::Operational))
+                .collect(),
+            text,
+        };
+        let message = Message {
+            id: MessageId(self.record.last.message + 1),
+            at,
+            incident: None,
+            body: Body::Maintenance(Box::new(word)),
         };
         self.happens(at, What::MessageRequested { message });
     }

@@ -3,6 +3,7 @@
 use evenkeel_core::ids::{IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::language::Language;
+use evenkeel_core::maintenance::{MaintenanceNews, MaintenanceStatus, PlannedImpact};
 use evenkeel_core::status::Status;
 use evenkeel_core::telling::{Affected, DataAffected, FreeText, PersonWord, ToldFacts};
 use hyper::StatusCode;
@@ -25,7 +26,7 @@ fn after_an_outage() -> Scene {
 fn every_listed_address_answers_any_origin_and_says_how_long_it_is_good() {
     let scene = after_an_outage();
     let paths = scene.paths();
-    assert_eq!(paths.len(), 18 + 2 * 3 + 3 * 5 + 4 * 5);
+    assert_eq!(paths.len(), 19 + 2 * 3 + 4 * 5 + 4 * 5);
     for path in &paths {
         let answer = scene.ask(path, &[("origin", "https://elsewhere.example")]);
         assert_eq!(answer.status, StatusCode::OK, "{path}");
@@ -42,6 +43,7 @@ fn every_listed_address_answers_any_origin_and_says_how_long_it_is_good() {
             "ssml" => "application/ssml+xml; charset=utf-8",
             "vxml" => "application/voicexml+xml; charset=utf-8",
             "xml" => "application/xml; charset=utf-8",
+            "ics" => "text/calendar; charset=utf-8",
             "atom" => "application/atom+xml; charset=utf-8",
             "rss" => "application/rss+xml; charset=utf-8",
             _ if path.ends_with("/feed.json") => "application/feed+json; charset=utf-8",
@@ -216,6 +218,120 @@ fn what_is_unknown_is_not_called_operational() {
     );
     assert_eq!(scene.json("/badge.json")["color"], "lightgrey");
     assert!(!scene.text("/badge/c0.svg").contains("works"));
+}
+
+/// One to come, one under way and extended, one over, one called off.
+fn with_planned_work() -> Scene {
+    let mut scene = Scene::of(&["Login", "Invoices", "Quotes"]);
+    for component in 0..3 {
+        scene.is(second(0), component, Status::Operational);
+    }
+    let hour = |n: i64| second(n * 3600);
+    let outage = PlannedImpact::Outage;
+    let over = scene.plans(hour(1), &[1], (hour(30), 60), PlannedImpact::NoImpact);
+    let (under_way, completed) = (MaintenanceStatus::InProgress, MaintenanceStatus::Completed);
+    scene.turns(hour(30), over, under_way, MaintenanceNews::Began);
+    scene.turns(hour(31), over, completed, MaintenanceNews::Completed);
+    let now = scene.plans(hour(2), &[0, 2], (hour(277), 60), outage);
+    scene.turns(hour(277), now, under_way, MaintenanceNews::Began);
+    scene.is(hour(277), 0, Status::UnderMaintenance);
+    scene.is(hour(277), 2, Status::UnderMaintenance);
+    scene.moves(second(277 * 3600 + 600), now, hour(280));
+    scene.plans(hour(3), &[0], (hour(400), 240), PlannedImpact::Degraded);
+    let off = scene.plans(hour(4), &[1], (hour(500), 60), outage);
+    let cancelled = MaintenanceStatus::Cancelled;
+    scene.turns(hour(5), off, cancelled, MaintenanceNews::Cancelled);
+    scene
+}
+
+#[test]
+fn planned_work_is_listed_as_statuspage_does() {
+    let scene = with_planned_work();
+    let list = |path: &str| {
+        let answer = scene.json(path);
+        let list = answer["scheduled_maintenances"].as_array().unwrap().clone();
+        let said = list.iter().map(|one| {
+            let text = |name: &str| one[name].as_str().unwrap().to_owned();
+            format!("{} {}", text("status"), text("name"))
+        });
+        said.collect::<Vec<_>>()
+    };
+    let (now, next) = (
+        "in_progress Maintenance of Login and Quotes",
+        "scheduled Maintenance of Login",
+    );
+    let (off, over) = (
+        "completed Maintenance of Invoices",
+        "completed Maintenance of Invoices",
+    );
+    let of = "/api/v2/scheduled-maintenances";
+    assert_eq!(list(&format!("{of}.json")), [off, next, now, over]);
+    assert_eq!(list(&format!("{of}/active.json")), [now]);
+    assert_eq!(list(&format!("{of}/upcoming.json")), [next]);
+    assert_eq!(list("/api/v2/summary.json"), [next, now]);
+    let all = scene.json(&format!("{of}.json"));
+    let all = &all["scheduled_maintenances"];
+    assert_eq!(all[0]["evenkeel_status"], "cancelled");
+    assert_eq!(all[2]["scheduled_for"], "2025-06-27T04:06:40.000Z");
+    assert_eq!(all[2]["scheduled_until"], "2025-06-27T07:06:40.000Z");
+    assert_eq!(all[2]["impact"], "maintenance");
+    assert_eq!(
+        all[2]["shortlink"],
+        "https://status.example.com/maintenance/MW-2"
+    );
+    assert_eq!(
+        all[2]["incident_updates"][0]["body"],
+        "The work takes longer than planned. It is to be over by 07:06 UTC."
+    );
+    assert_eq!(all[2]["components"][1]["status"], "under_maintenance");
+    // Planned work is in customers' way, and is no incident.
+    let status = scene.json("/api/v2/status.json")["status"].take();
+    assert_eq!(status["indicator"], "minor");
+    assert_eq!(
+        status["description"],
+        "Login and Quotes are under maintenance (until 07:06 UTC)"
+    );
+    assert_eq!(
+        scene.json("/api/v2/incidents.json")["incidents"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn planned_work_has_pages_in_every_language_and_operators_reasons_are_not_on_them() {
+    let scene = with_planned_work();
+    for (path, says) in [
+        ("/en/maintenance", "Calendar of planned work"),
+        ("/de/maintenance", "Kalender der geplanten Arbeiten"),
+        ("/nl/maintenance/MW-2", "Onderhoud aan Login en Quotes"),
+        ("/pl/maintenance/MW-3", "Prace konserwacyjne: funkcja Login"),
+        ("/da/maintenance/MW-4", "Arbejdet bliver ikke udført."),
+        ("/maintenance", "Calendar of planned work"),
+        ("/maintenance/MW-1", "The work is over."),
+        ("/de/", "Geplante Arbeiten"),
+        ("/de/maintenance.ics", "Geplante Arbeiten"),
+    ] {
+        let text = scene.text(path);
+        assert!(text.contains(says), "{path}: {text}");
+        assert!(!text.contains("4711"), "{path}");
+        // What a person wrote stands as they wrote it, with its language.
+        let alone = path.contains("/MW-");
+        assert!(
+            !alone || text.contains("<blockquote lang=\"da\">"),
+            "{path}"
+        );
+    }
+    for path in [
+        "/maintenance/MW-9",
+        "/de/maintenance/I-1",
+        "/fr/maintenance",
+        "/maintenance/x",
+    ] {
+        assert_eq!(scene.ask(path, &[]).status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let calendar = scene.text("/maintenance.ics");
+    assert!(calendar.contains("STATUS:CANCELLED") && calendar.contains("SEQUENCE:1"));
+    assert!(calendar.lines().all(|line| line.len() <= 75), "{calendar}");
 }
 
 #[test]

@@ -91,6 +91,7 @@ answer_nothing_watched = Ingen funktion overvåges endnu
 # $state: clauses as above.
 answer_harm = { $state } (siden { $since }); vi arbejder på det
 answer_unknown = siden { $since } har vi ikke vidst, om { $functions } virker; vi kender ikke til andre fejl
+answer_maintenance = { $state } (til { $until })
 answer_recovered = { $functions } virker igen; vi holder øje med det
 answer_well = Alle funktioner virker
 still_works = { $functions } virker stadig.
@@ -272,12 +273,53 @@ spoken_blind = Vi kan lige nu ikke se, hvordan det står til. Vi arbejder på de
 spoken_recovered = { $functions } virker igen. Vi holder øje med det.
 spoken_planned = Arbejdet er planlagt.
 
+## Planned work
+
+# A title; may begin with the names of functions.
+maintenance_of = vedligeholdelse af { $functions }
+maintenance_status =
+    { $status ->
+        [scheduled] Planlagt
+        [in_progress] I gang
+        [verifying] Kontrolleres
+        [completed] Afsluttet
+       *[cancelled] Aflyst
+    }
+# What is to be expected of it.
+maintenance_impact =
+    { $impact ->
+        [outage] I dette tidsrum virker { $functions } muligvis ikke.
+        [degraded] I dette tidsrum kører { $functions } muligvis langsomt.
+        [reduced_redundancy] Vi forventer, at ingen mærker det; { $functions } kan tåle færre fejl i dette tidsrum.
+       *[no_impact] Vi forventer, at ingen mærker det ({ $functions }).
+    }
+maintenance_announced = Begynder { $from } og slutter { $to }.
+maintenance_reminder = Husk: Begynder { $from } og slutter { $to }.
+maintenance_moved = Nyt tidspunkt: Begynder { $from } og slutter { $to }.
+maintenance_began = Arbejdet er begyndt. Det forventes færdigt senest { $to }.
+maintenance_extended = Arbejdet tager længere tid end planlagt. Det forventes færdigt senest { $to }.
+maintenance_overdue = Arbejdet skulle være færdigt senest { $to } og er det ikke endnu. Vi er i gang.
+maintenance_said =
+    { $news ->
+        [verifying] Arbejdet er udført. Vi kontrollerer, at alt er i orden.
+        [completed] Arbejdet er afsluttet.
+       *[cancelled] Arbejdet bliver ikke udført.
+    }
+heading_maintenance = Planlagt arbejde
+maintenance_none = Intet arbejde er planlagt.
+maintenance_past = Tidligere arbejde
+maintenance_all = Alt planlagt arbejde
+maintenance_title = Kalender over planlagt arbejde
+# A link to a calendar file follows.
+maintenance_calendar = Til din kalender:
+
 ## Ninety days
 
 history_none = Ingen historik endnu
 history_calm = Ingen forstyrrelser
 history_disturbed = Forstyrret i alt { $span }
 history_unknown = { $history }, ukendt i { $span }
+history_maintained = { $history }, under vedligeholdelse i { $span }
 strip = { $name }, { $from } til { $to }: { $history }
 bad_days = Dage med forstyrrelser og den værste tilstand på hver af dem
 

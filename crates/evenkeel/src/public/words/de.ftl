@@ -135,6 +135,7 @@ answer_unknown =
         [one] ob { $functions } funktioniert, ist seit { $since } nicht bekannt; von anderen Störungen ist nichts bekannt
        *[other] ob { $functions } funktionieren, ist seit { $since } nicht bekannt; von anderen Störungen ist nichts bekannt
     }
+answer_maintenance = { $state } (bis { $until })
 answer_recovered =
     { $count ->
         [one] { $functions } funktioniert wieder; wir beobachten weiter
@@ -332,12 +333,65 @@ spoken_recovered =
     }
 spoken_planned = Diese Arbeiten sind geplant.
 
+## Planned work
+
+# A title; may begin with the names of functions.
+maintenance_of = Wartung: { $functions }
+maintenance_status =
+    { $status ->
+        [scheduled] Geplant
+        [in_progress] Im Gange
+        [verifying] Wird geprüft
+        [completed] Abgeschlossen
+       *[cancelled] Abgesagt
+    }
+# What is to be expected of it.
+maintenance_impact =
+    { $impact ->
+        [outage]
+            { $count ->
+                [one] In dieser Zeit kann { $functions } ausfallen.
+               *[other] In dieser Zeit können { $functions } ausfallen.
+            }
+        [degraded]
+            { $count ->
+                [one] In dieser Zeit kann { $functions } langsam sein.
+               *[other] In dieser Zeit können { $functions } langsam sein.
+            }
+        [reduced_redundancy]
+            { $count ->
+                [one] Voraussichtlich bemerkt es niemand; { $functions } verträgt in dieser Zeit weniger Fehler.
+               *[other] Voraussichtlich bemerkt es niemand; { $functions } vertragen in dieser Zeit weniger Fehler.
+            }
+       *[no_impact] Voraussichtlich bemerkt es niemand ({ $functions }).
+    }
+maintenance_announced = Beginn: { $from }, Ende: { $to }.
+maintenance_reminder = Zur Erinnerung: Beginn { $from }, Ende { $to }.
+maintenance_moved = Neuer Termin: Beginn { $from }, Ende { $to }.
+maintenance_began = Die Arbeiten haben begonnen. Sie sollen bis { $to } abgeschlossen sein.
+maintenance_extended = Die Arbeiten dauern länger als geplant. Sie sollen bis { $to } abgeschlossen sein.
+maintenance_overdue = Die Arbeiten sollten bis { $to } abgeschlossen sein und sind es noch nicht. Wir sind daran.
+maintenance_said =
+    { $news ->
+        [verifying] Die Arbeiten sind getan. Wir prüfen, ob alles in Ordnung ist.
+        [completed] Die Arbeiten sind abgeschlossen.
+       *[cancelled] Die Arbeiten finden nicht statt.
+    }
+heading_maintenance = Geplante Arbeiten
+maintenance_none = Es sind keine Arbeiten geplant.
+maintenance_past = Frühere Arbeiten
+maintenance_all = Alle geplanten Arbeiten
+maintenance_title = Kalender der geplanten Arbeiten
+# A link to a calendar file follows.
+maintenance_calendar = Für Ihren Kalender:
+
 ## Ninety days
 
 history_none = Noch kein Verlauf
 history_calm = Keine Störung
 history_disturbed = Insgesamt { $span } gestört
 history_unknown = { $history }, { $span } unbekannt
+history_maintained = { $history }, { $span } in Wartung
 strip = { $name }, { $from } bis { $to }: { $history }
 bad_days = Tage mit einer Störung und ihr jeweils schlechtester Stand
 

@@ -127,6 +127,7 @@ answer_unknown =
         [one] whether { $functions } works has been unknown since { $since }; nothing else is known to be wrong
        *[other] whether { $functions } work has been unknown since { $since }; nothing else is known to be wrong
     }
+answer_maintenance = { $state } (until { $until })
 answer_recovered =
     { $count ->
         [one] { $functions } works again; we keep watching
@@ -332,12 +333,53 @@ spoken_recovered =
     }
 spoken_planned = This work is planned.
 
+## Planned work
+
+# A title; may begin with the names of functions.
+maintenance_of = maintenance of { $functions }
+maintenance_status =
+    { $status ->
+        [scheduled] Planned
+        [in_progress] Under way
+        [verifying] Being checked
+        [completed] Over
+       *[cancelled] Cancelled
+    }
+# What is to be expected of it.
+maintenance_impact =
+    { $impact ->
+        [outage] During this time { $functions } may not work.
+        [degraded] During this time { $functions } may be slow.
+        [reduced_redundancy] We expect that nobody notices; { $functions } can stand fewer faults during this time.
+       *[no_impact] We expect that nobody notices it in { $functions }.
+    }
+maintenance_announced = It begins { $from } and ends { $to }.
+maintenance_reminder = A reminder: it begins { $from } and ends { $to }.
+maintenance_moved = It now begins { $from } and ends { $to }.
+maintenance_began = The work has begun. It is to be over by { $to }.
+maintenance_extended = The work takes longer than planned. It is to be over by { $to }.
+maintenance_overdue = The work was to be over by { $to } and is not yet. We are on it.
+maintenance_said =
+    { $news ->
+        [verifying] The work is done. We are checking that all is well.
+        [completed] The work is over.
+       *[cancelled] The work does not take place.
+    }
+heading_maintenance = Planned work
+maintenance_none = No work is planned.
+maintenance_past = Past work
+maintenance_all = All planned work
+maintenance_title = Calendar of planned work
+# A link to a calendar file follows.
+maintenance_calendar = For your calendar:
+
 ## Ninety days
 
 history_none = No history yet
 history_calm = No disturbance
 history_disturbed = Disturbed for { $span } in all
 history_unknown = { $history }, unknown for { $span }
+history_maintained = { $history }, under maintenance for { $span }
 strip = { $name }, { $from } to { $to }: { $history }
 bad_days = Days with a disturbance, and the worst of each
 

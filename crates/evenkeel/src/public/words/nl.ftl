@@ -132,6 +132,7 @@ answer_unknown =
         [one] of { $functions } werkt, is sinds { $since } onbekend; van andere storingen is niets bekend
        *[other] of { $functions } werken, is sinds { $since } onbekend; van andere storingen is niets bekend
     }
+answer_maintenance = { $state } (tot { $until })
 answer_recovered =
     { $count ->
         [one] { $functions } werkt weer; we houden het in de gaten
@@ -329,12 +330,65 @@ spoken_recovered =
     }
 spoken_planned = Dit onderhoud is gepland.
 
+## Planned work
+
+# A title; may begin with the names of functions.
+maintenance_of = onderhoud aan { $functions }
+maintenance_status =
+    { $status ->
+        [scheduled] Gepland
+        [in_progress] Bezig
+        [verifying] Wordt gecontroleerd
+        [completed] Afgerond
+       *[cancelled] Afgelast
+    }
+# What is to be expected of it.
+maintenance_impact =
+    { $impact ->
+        [outage]
+            { $count ->
+                [one] In deze tijd kan het zijn dat { $functions } niet werkt.
+               *[other] In deze tijd kan het zijn dat { $functions } niet werken.
+            }
+        [degraded]
+            { $count ->
+                [one] In deze tijd kan { $functions } traag zijn.
+               *[other] In deze tijd kunnen { $functions } traag zijn.
+            }
+        [reduced_redundancy]
+            { $count ->
+                [one] We verwachten dat niemand het merkt; { $functions } kan in deze tijd minder fouten opvangen.
+               *[other] We verwachten dat niemand het merkt; { $functions } kunnen in deze tijd minder fouten opvangen.
+            }
+       *[no_impact] We verwachten dat niemand er iets van merkt ({ $functions }).
+    }
+maintenance_announced = Begin: { $from }, einde: { $to }.
+maintenance_reminder = Ter herinnering: begin { $from }, einde { $to }.
+maintenance_moved = Nieuw tijdstip: begin { $from }, einde { $to }.
+maintenance_began = Het werk is begonnen. Het is naar verwachting uiterlijk { $to } klaar.
+maintenance_extended = Het werk duurt langer dan gepland. Het is naar verwachting uiterlijk { $to } klaar.
+maintenance_overdue = Het werk zou { $to } klaar zijn en is dat nog niet. We zijn ermee bezig.
+maintenance_said =
+    { $news ->
+        [verifying] Het werk is gedaan. We controleren of alles in orde is.
+        [completed] Het werk is afgerond.
+       *[cancelled] Het werk gaat niet door.
+    }
+heading_maintenance = Gepland onderhoud
+maintenance_none = Er is geen onderhoud gepland.
+maintenance_past = Eerder onderhoud
+maintenance_all = Al het geplande onderhoud
+maintenance_title = Kalender van gepland onderhoud
+# A link to a calendar file follows.
+maintenance_calendar = Voor uw agenda:
+
 ## Ninety days
 
 history_none = Nog geen geschiedenis
 history_calm = Geen storing
 history_disturbed = In totaal { $span } verstoord
 history_unknown = { $history }, { $span } onbekend
+history_maintained = { $history }, { $span } in onderhoud
 strip = { $name }, { $from } tot en met { $to }: { $history }
 bad_days = Dagen met een storing, met telkens het ergste
 

@@ -150,6 +150,7 @@ answer_unknown =
         [few] od { $since } nie wiadomo, czy { $functions } działają; o innych zakłóceniach nic nie wiadomo
        *[many] od { $since } nie wiadomo, czy { $functions } działa; o innych zakłóceniach nic nie wiadomo
     }
+answer_maintenance = { $state } (do { $until })
 answer_recovered =
     { $count ->
         [few] { $functions } znów działają; nadal obserwujemy sytuację
@@ -348,12 +349,65 @@ spoken_recovered =
     }
 spoken_planned = Te prace są zaplanowane.
 
+## Planned work
+
+# A title; may begin with the names of functions.
+maintenance_of = prace konserwacyjne: { $functions }
+maintenance_status =
+    { $status ->
+        [scheduled] Zaplanowane
+        [in_progress] W toku
+        [verifying] Sprawdzamy
+        [completed] Zakończone
+       *[cancelled] Odwołane
+    }
+# What is to be expected of it.
+maintenance_impact =
+    { $impact ->
+        [outage]
+            { $count ->
+                [few] W tym czasie { $functions } mogą nie działać.
+               *[many] W tym czasie { $functions } może nie działać.
+            }
+        [degraded]
+            { $count ->
+                [few] W tym czasie { $functions } mogą działać wolno.
+               *[many] W tym czasie { $functions } może działać wolno.
+            }
+        [reduced_redundancy]
+            { $count ->
+                [few] Spodziewamy się, że nikt tego nie zauważy; w tym czasie { $functions } są mniej odporne na awarie.
+               *[many] Spodziewamy się, że nikt tego nie zauważy; w tym czasie { $functions } jest mniej odporna na awarie.
+            }
+       *[no_impact] Spodziewamy się, że nikt tego nie zauważy ({ $functions }).
+    }
+maintenance_announced = Początek: { $from }, koniec: { $to }.
+maintenance_reminder = Przypominamy: początek { $from }, koniec { $to }.
+maintenance_moved = Nowy termin: początek { $from }, koniec { $to }.
+maintenance_began = Prace się rozpoczęły. Powinny się zakończyć do { $to }.
+maintenance_extended = Prace trwają dłużej, niż planowano. Powinny się zakończyć do { $to }.
+maintenance_overdue = Prace miały się zakończyć do { $to } i jeszcze trwają. Zajmujemy się tym.
+maintenance_said =
+    { $news ->
+        [verifying] Prace wykonano. Sprawdzamy, czy wszystko działa.
+        [completed] Prace się zakończyły.
+       *[cancelled] Prace się nie odbędą.
+    }
+heading_maintenance = Zaplanowane prace
+maintenance_none = Nie zaplanowano żadnych prac.
+maintenance_past = Wcześniejsze prace
+maintenance_all = Wszystkie zaplanowane prace
+maintenance_title = Kalendarz zaplanowanych prac
+# A link to a calendar file follows.
+maintenance_calendar = Do kalendarza:
+
 ## Ninety days
 
 history_none = Brak historii
 history_calm = Bez zakłóceń
 history_disturbed = Zakłócenia: łącznie { $span }
 history_unknown = { $history }, stan nieznany: { $span }
+history_maintained = { $history }, prace konserwacyjne: { $span }
 strip = { $name }, od { $from } do { $to }: { $history }
 bad_days = Dni z zakłóceniami i najgorszy stan w każdym z nich
 

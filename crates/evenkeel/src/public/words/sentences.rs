@@ -3,6 +3,7 @@
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::maintenance::{MaintenanceNews, PlannedImpact, Stretch};
 use evenkeel_core::status::Status;
 
 use super::Words;
@@ -39,6 +40,8 @@ pub enum Answer<'a> {
     Maintenance {
         /// On what.
         components: Vec<&'a str>,
+        /// Until when, as far as is known.
+        until: Option<Timestamp>,
     },
     /// All is well again and still watched.
     Recovered {
@@ -47,6 +50,19 @@ pub enum Answer<'a> {
     },
     /// All is well.
     Well,
+}
+
+/// How a component's ninety days were spent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spent {
+    /// All that is known of.
+    pub all_ms: u64,
+    /// Of it: customers were hurt.
+    pub harmed_ms: u64,
+    /// Of it: under planned work.
+    pub maintained_ms: u64,
+    /// Of it: unknown.
+    pub unknown_ms: u64,
 }
 
 impl Words {
@@ -64,9 +80,13 @@ impl Words {
                 let since = self.minute(*since, known);
                 capital(&self.answer_unknown(count, &functions, &since), components)
             }
-            Answer::Maintenance { components } => {
+            Answer::Maintenance { components, until } => {
                 let clause = self.clause_of(components, Status::UnderMaintenance);
-                capital(&clause, components)
+                let state = capital(&clause, components);
+                match until {
+                    Some(until) => self.answer_maintenance(&state, &self.minute(*until, known)),
+                    None => state,
+                }
             }
             Answer::Recovered { components } => {
                 let (count, functions) = self.functions(components);
@@ -133,14 +153,53 @@ impl Words {
         said
     }
 
+    /// The title of planned work.
+    pub fn maintenance_named(&self, names: &[&str]) -> String {
+        let (_, functions) = self.functions(names);
+        capital(&self.maintenance_of(&functions), names)
+    }
+
+    /// What is to be expected of planned work.
+    pub fn maintenance_expected(&self, impact: PlannedImpact, names: &[&str]) -> String {
+        let (count, functions) = self.functions(names);
+        self.maintenance_impact(impact, count, &functions)
+    }
+
+    /// One word about planned work, said at the moment `at`, in a sentence or two.
+    pub fn maintenance_word(&self, news: MaintenanceNews, when: Stretch, at: Timestamp) -> String {
+        let (from, to) = (self.minute(when.from, at), self.minute(when.until, at));
+        match news {
+            MaintenanceNews::Announced => self.maintenance_announced(&from, &to),
+            MaintenanceNews::Reminder => self.maintenance_reminder(&from, &to),
+            MaintenanceNews::Moved => self.maintenance_moved(&from, &to),
+            MaintenanceNews::Began => self.maintenance_began(&to),
+            MaintenanceNews::Extended => self.maintenance_extended(&to),
+            MaintenanceNews::Overdue => self.maintenance_overdue(&to),
+            MaintenanceNews::Verifying
+            | MaintenanceNews::Completed
+            | MaintenanceNews::Cancelled => self.maintenance_said(news),
+        }
+    }
+
     /// What a component's ninety days were like.
-    pub fn history(&self, known_ms: u64, harmed_ms: u64, unknown_ms: u64) -> String {
-        if known_ms == 0 {
+    /// The parts of `all_ms` are milliseconds.
+    pub fn history(&self, spent: &Spent) -> String {
+        let Spent {
+            all_ms,
+            harmed_ms,
+            maintained_ms,
+            unknown_ms,
+        } = *spent;
+        if all_ms == 0 {
             return self.history_none();
         }
         let said = match harmed_ms {
             0 => self.history_calm(),
             harmed_ms => self.history_disturbed(&self.total(harmed_ms)),
+        };
+        let said = match maintained_ms {
+            0 => said,
+            maintained_ms => self.history_maintained(&said, &self.total(maintained_ms)),
         };
         match unknown_ms {
             0 => said,

@@ -105,7 +105,7 @@ impl Words {
                 let (count, functions) = self.called(components);
                 sentences.push(self.spoken_unknown(count, &functions));
             }
-            Answer::Maintenance { components } => {
+            Answer::Maintenance { components, .. } => {
                 sentences.push(self.state(components, Status::UnderMaintenance));
                 sentences.push(self.spoken_planned());
             }

@@ -5,8 +5,11 @@ mod golden;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use evenkeel_core::Timestamp;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::maintenance::Stretch;
+use evenkeel_core::maintenance::{MaintenanceNews, MaintenanceStatus, PlannedImpact};
 use evenkeel_core::status::Status;
 use fluent_bundle::FluentValue;
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement};
@@ -165,6 +168,18 @@ fn samples(fact: &str, kind: &str) -> Vec<FluentValue<'static>> {
             .iter()
             .map(|status| owned(status.value()))
             .collect(),
+        "MaintenanceStatus" => MaintenanceStatus::ALL
+            .iter()
+            .map(|status| owned(status.value()))
+            .collect(),
+        "MaintenanceNews" => MaintenanceNews::ALL
+            .iter()
+            .map(|news| owned(news.value()))
+            .collect(),
+        "PlannedImpact" => PlannedImpact::ALL
+            .iter()
+            .map(|impact| owned(impact.value()))
+            .collect(),
         "ActionKind" => ActionKind::ALL
             .iter()
             .map(|kind| owned(kind.value()))
@@ -303,6 +318,18 @@ fn no_two_states_are_said_alike() {
             2 * ActionKind::ALL.len(),
             "{language:?}"
         );
+        let planned = MaintenanceStatus::ALL.map(|status| words.maintenance_status(status));
+        assert_eq!(count(planned.to_vec()), 5, "{language:?}");
+        let expected =
+            PlannedImpact::ALL.map(|impact| words.maintenance_impact(impact, 1, "Login"));
+        assert_eq!(count(expected.to_vec()), 4, "{language:?}");
+        let when = Stretch {
+            from: Timestamp::UNIX_EPOCH,
+            until: Timestamp::UNIX_EPOCH,
+        };
+        let said = MaintenanceNews::ALL
+            .map(|news| words.maintenance_word(news, when, Timestamp::UNIX_EPOCH));
+        assert_eq!(count(said.to_vec()), 9, "{language:?}");
         let months = (1..=12).map(|month| words.month(month));
         assert_eq!(count(months.collect()), 12, "{language:?}");
     }

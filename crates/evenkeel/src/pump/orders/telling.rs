@@ -29,13 +29,15 @@ fn words(order: &Order) -> Option<(Option<&FreeText>, &ToldFacts, Option<&String
     }
 }
 
+/// Whether a text for customers is plain, and short enough.
+pub(super) fn is_plain(text: &str) -> bool {
+    let mut odd = text.chars().filter(|c| c.is_control() && *c != '\n');
+    !text.trim().is_empty() && text.len() <= TEXT_MAX && odd.next().is_none()
+}
+
 /// What is wrong with its words.
 pub(super) fn malformed(order: &Order) -> Option<&'static str> {
     let (text, facts, reason) = words(order)?;
-    let is_plain = |text: &str| {
-        let mut odd = text.chars().filter(|c| c.is_control() && *c != '\n');
-        !text.trim().is_empty() && text.len() <= TEXT_MAX && odd.next().is_none()
-    };
     if text.is_some_and(|free| !is_plain(&free.text)) {
         return Some("`text` has to be plain text, at most 2000 bytes");
     }

@@ -266,6 +266,60 @@ pub const SHAPES: &[(&str, &str, &[&str])] = &[
         &["resource any", "used number", "limit ?number"],
     ),
     (
+        "Maintenance",
+        "Planned work. `status` is scheduled, in_progress, verifying, completed or cancelled; `impact` no_impact, reduced_redundancy, degraded or outage; `begins` and `ends` by_itself or by_hand. `sequence` rises with every change.",
+        &[
+            "id text",
+            "status text",
+            "status_since time",
+            "components [text]",
+            "from time",
+            "until time",
+            "impact text",
+            "text -FreeText",
+            "begins text",
+            "ends text",
+            "reminders_s [number]",
+            "plan ?text",
+            "planned_at time",
+            "planned_by ?text",
+            "reason ?text",
+            "sequence number",
+            "began_at ?time",
+            "ended_at ?time",
+            "overdue_since ?time",
+        ],
+    ),
+    (
+        "Peak",
+        "A known peak, and when it comes next. Without components it is of all.",
+        &[
+            "id text",
+            "name text",
+            "components [text]",
+            "dates [Stretch]",
+        ],
+    ),
+    (
+        "Stretch",
+        "From when to when.",
+        &["from time", "until time"],
+    ),
+    (
+        "Plan",
+        "What is planned. Without `reminders_s` nobody is reminded.",
+        &[
+            "components [text]",
+            "from time",
+            "until time",
+            "impact -text",
+            "text -FreeText",
+            "begins -text",
+            "ends -text",
+            "reminders_s -[number]",
+        ],
+    ),
+    (
         "Heartbeat",
         "A heartbeat, heard of or not. `status` is down, grace (due, and not late yet), new (never heard, nothing due), up or paused.",
         &[
@@ -387,6 +441,24 @@ const EDGE_ORDERS: &[(&str, &[&str])] = &[
     ("cap_tenant", &["tenant text", "requests_per_s_max ?number"]),
 ];
 
+/// Every order about planned work; `order` is `maintenance`, and `maintenance_order` says which.
+const MAINTENANCE_ORDERS: &[(&str, &[&str])] = &[
+    ("plan", &["plan Plan", "reason -text"]),
+    (
+        "move",
+        &[
+            "maintenance text",
+            "begins_at -time",
+            "ends_at time",
+            "text -FreeText",
+            "reason -text",
+        ],
+    ),
+    ("begin", &["maintenance text"]),
+    ("finish", &["maintenance text", "text -FreeText"]),
+    ("cancel", &["maintenance text", "text -FreeText"]),
+];
+
 /// Every order, with its fields.
 const ORDERS: &[(&str, &[&str])] = &[
     ("approve", &["action text"]),
@@ -459,6 +531,18 @@ fn object(about: &str, fields: &[&str]) -> Value {
     json!({ "type": "object", "description": about, "properties": properties, "required": required })
 }
 
+/// An order of a family: `order` names the family, `key` which of it.
+fn family(of: &str, key: &str, (order, fields): &(&str, &[&str])) -> Value {
+    let mut shape = object("", fields);
+    shape["title"] = json!(format!("{of}: {order}"));
+    shape["properties"]["order"] = json!({ "const": of });
+    shape["properties"][key] = json!({ "const": order });
+    if let Some(required) = shape["required"].as_array_mut() {
+        required.extend([json!("order"), json!(key)]);
+    }
+    shape
+}
+
 fn order_shape() -> Value {
     let one = ORDERS.iter().map(|(order, fields)| {
         let mut shape = object("", fields);
@@ -469,17 +553,14 @@ fn order_shape() -> Value {
         }
         shape
     });
-    let of_edge = EDGE_ORDERS.iter().map(|(order, fields)| {
-        let mut shape = object("", fields);
-        shape["title"] = json!(format!("edge: {order}"));
-        shape["properties"]["order"] = json!({ "const": "edge" });
-        shape["properties"]["edge"] = json!({ "const": order });
-        if let Some(required) = shape["required"].as_array_mut() {
-            required.extend([json!("order"), json!("edge")]);
-        }
-        shape
-    });
-    json!({ "description": "An order.", "oneOf": one.chain(of_edge).collect::<Vec<_>>() })
+    let of_edge = EDGE_ORDERS
+        .iter()
+        .map(|order| family("edge", "edge", order));
+    let of_maintenance = MAINTENANCE_ORDERS
+        .iter()
+        .map(|order| family("maintenance", "maintenance_order", order));
+    let all: Vec<Value> = one.chain(of_edge).chain(of_maintenance).collect();
+    json!({ "description": "An order.", "oneOf": all })
 }
 
 /// The document.

@@ -109,6 +109,9 @@ pub(super) async fn one(desk: Desk, Path(id): Path<String>) -> Response {
                             strong { "to you: " } (headline)
                             @for detail in details { p.dim { (detail) } }
                         }
+                        Body::Maintenance(word) => {
+                            strong { "to customers: " } (word.maintenance) " " (word.news.as_str())
+                        }
                         Body::Public { status, .. } => {
                             strong { "to customers: " } (status.as_str()) " "
                             span.dim { (state.message.id) }
@@ -160,7 +163,7 @@ fn drawing(report: &IncidentReport, now: Timestamp) -> Markup {
         .iter()
         .filter_map(|state| match &state.message.body {
             Body::Public { .. } => Some(state.message.at),
-            Body::Operator { .. } => None,
+            Body::Operator { .. } | Body::Maintenance(_) => None,
         });
     let label = format!(
         "{} opened {}, {} actions, over a span of {}",

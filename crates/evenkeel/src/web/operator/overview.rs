@@ -7,7 +7,7 @@ use evenkeel_core::status::Status;
 use maud::{Markup, html};
 
 use super::gate::Desk;
-use super::{facts, more, proposals, telling};
+use super::{facts, maintenance, more, proposals, telling};
 use crate::public::words::{Language, Words};
 use crate::report::{self, StatusReport};
 use crate::web::{account, clock, shape};
@@ -79,6 +79,9 @@ pub(super) async fn page(desk: Desk) -> Markup {
                             @if let Some(incident) = finding.incident {
                                 " · " a href={ "/incidents/" (incident) } { (incident) }
                             }
+                            @if let Some(id) = live.record.covered_by(finding) {
+                                " · part of maintenance " a href={ "/maintenance#" (id) } { (id) }
+                            }
                         }
                         p { (finding.finding.reason) }
                         @if let Some((kind, why)) = &finding.withheld {
@@ -108,6 +111,7 @@ pub(super) async fn page(desk: Desk) -> Markup {
                 }
             }
         }
+        (maintenance::ahead(&desk))
         @if !status.copies.is_empty() {
             section {
                 h2 { "The public page elsewhere" }

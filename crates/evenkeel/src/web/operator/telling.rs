@@ -152,7 +152,7 @@ fn tell(posted: &Posted) -> Result<(Order, String), String> {
     let tell = Tell {
         incident,
         status,
-        text: text(posted)?,
+        text: free_text(posted)?,
         facts: facts(posted)?,
         next_update_at,
         reason: reason(posted),
@@ -168,7 +168,7 @@ fn correct(posted: &Posted) -> Result<(Order, String), String> {
         .map_err(|_| format!("Nothing was done: `{message}` is no public word."))?;
     let correct = Correct {
         message,
-        text: text(posted)?,
+        text: free_text(posted)?,
         facts: facts(posted)?,
         reason: reason(posted),
     };
@@ -181,7 +181,8 @@ fn reason(posted: &Posted) -> Option<String> {
     (!reason.is_empty()).then(|| reason.to_owned())
 }
 
-fn text(posted: &Posted) -> Result<Option<FreeText>, String> {
+/// What a person wrote, and in which language.
+pub(super) fn free_text(posted: &Posted) -> Result<Option<FreeText>, String> {
     let text = posted.field("text");
     if text.is_empty() {
         return Ok(None);

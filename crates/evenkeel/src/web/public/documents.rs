@@ -5,11 +5,11 @@
 //! in the one that the visitor's browser asks for.
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::ids::IncidentId;
+use evenkeel_core::ids::{IncidentId, MaintenanceId};
 use maud::{Markup, PreEscaped, html};
 
 use super::view::View;
-use super::{STYLE, Site, machines, subscribing};
+use super::{STYLE, Site, machines, maintenance, subscribing};
 use crate::public::words::{Language, Words};
 use crate::pump::published::Published;
 
@@ -47,16 +47,17 @@ pub fn front(site: &Site, published: &Published, language: Language, moment: Mom
     let answer = view.answer_text();
     let head = html! {
         meta name="description" content=(answer);
-        (alternates(site, language, None))
+        (alternates(site, language, &Place::Front))
     };
     let main = html! {
         (view.answer())
         (view.is_it_me())
         (view.open_incidents())
+        (view.maintenance_section())
         (view.components())
         (view.past_incidents())
     };
-    whole(site, view.words, &answer, head, (None, main))
+    whole(site, view.words, &answer, head, (Place::Front, main))
 }
 
 /// The page of one incident; `None` where customers know of none with this number.
@@ -78,11 +79,54 @@ pub fn incident(
         (asked_of_readers(view.words, id))
         p { a href=(address(language, None)) { (view.words.home()) } }
     };
+    let place = Place::Incident(id);
     let head = html! {
         meta name="description" content=(title);
-        (alternates(site, language, Some(id)))
+        (alternates(site, language, &place))
     };
-    Some(whole(site, view.words, &title, head, (Some(id), main)))
+    Some(whole(site, view.words, &title, head, (place, main)))
+}
+
+/// All planned work.
+pub fn calendar(site: &Site, published: &Published, language: Language, moment: Moment) -> Markup {
+    let view = View::of(site, published, language, moment);
+    let main = html! {
+        (view.maintenance_calendar())
+        p { a href=(address(language, None)) { (view.words.home()) } }
+    };
+    let place = Place::Planned(None);
+    let title = view.words.maintenance_title();
+    let head = html! {
+        meta name="description" content=(title);
+        (alternates(site, language, &place))
+    };
+    whole(site, view.words, &title, head, (place, main))
+}
+
+/// The page of one maintenance; `None` where there is none with this number.
+pub fn maintenance(
+    site: &Site,
+    published: &Published,
+    language: Language,
+    moment: Moment,
+    id: MaintenanceId,
+) -> Option<Markup> {
+    let state = published.record.maintenances.get(&id)?;
+    let view = View::of(site, published, language, moment);
+    let title = view.maintenance_title(state);
+    let main = html! {
+        (view.maintenance(state))
+        p {
+            a href=(maintenance::address(language, None)) { (view.words.maintenance_all()) } " · "
+            a href=(address(language, None)) { (view.words.home()) }
+        }
+    };
+    let place = Place::Planned(Some(id));
+    let head = html! {
+        meta name="description" content=(title);
+        (alternates(site, language, &place))
+    };
+    Some(whole(site, view.words, &title, head, (place, main)))
 }
 
 /// Whether it was useful. A copy elsewhere leaves it out ([`expiry`]): nobody counts there.
@@ -111,7 +155,7 @@ pub fn thanks(site: &Site, language: Language, id: IncidentId) -> Markup {
         words,
         &words.useful_thanks(),
         html! {},
-        (Some(id), main),
+        (Place::Incident(id), main),
     )
 }
 
@@ -123,19 +167,46 @@ pub fn missing(site: &Site, language: Language) -> Markup {
         p { (words.missing_why()) }
         p { a href=(address(language, None)) { (words.home()) } }
     };
-    whole(site, words, &words.missing_title(), html! {}, (None, main))
+    let title = words.missing_title();
+    whole(site, words, &title, html! {}, (Place::Front, main))
+}
+
+/// A document, whatever the language.
+enum Place {
+    Front,
+    Incident(IncidentId),
+    Planned(Option<MaintenanceId>),
+}
+
+impl Place {
+    fn address(&self, language: Language) -> String {
+        match self {
+            Self::Front => address(language, None),
+            Self::Incident(id) => address(language, Some(*id)),
+            Self::Planned(id) => maintenance::address(language, *id),
+        }
+    }
+
+    /// Where it is in the language of whoever asks.
+    fn negotiated(&self) -> String {
+        match self {
+            Self::Front => "/".to_owned(),
+            Self::Incident(id) => format!("/incidents/{id}"),
+            Self::Planned(None) => "/maintenance".to_owned(),
+            Self::Planned(Some(id)) => format!("/maintenance/{id}"),
+        }
+    }
 }
 
 /// The same document in every language and its feeds, for programs; whole addresses, as
 /// search engines want them.
-fn alternates(site: &Site, language: Language, incident: Option<IncidentId>) -> Markup {
+fn alternates(site: &Site, language: Language, place: &Place) -> Markup {
     let base = site.url.trim_end_matches('/');
-    let negotiated = incident.map_or("/".to_owned(), |id| format!("/incidents/{id}"));
     html! {
         @for other in Language::ALL {
-            link rel="alternate" hreflang=(other.tag()) href={ (base) (address(other, incident)) };
+            link rel="alternate" hreflang=(other.tag()) href={ (base) (place.address(other)) };
         }
-        link rel="alternate" hreflang="x-default" href={ (base) (negotiated) };
+        link rel="alternate" hreflang="x-default" href={ (base) (place.negotiated()) };
         (machines::links(site, Words::of(language)))
     }
 }
@@ -145,7 +216,7 @@ fn whole(
     words: &Words,
     title: &str,
     head: Markup,
-    (incident, main): (Option<IncidentId>, Markup),
+    (place, main): (Place, Markup),
 ) -> Markup {
     let language = words.language();
     let brand = &site.settings.brand;
@@ -168,7 +239,7 @@ fn whole(
                     @for other in Language::ALL {
                         @let current = (other == language).then_some("true");
                         li {
-                            a href=(address(other, incident)) lang=(other.tag()) hreflang=(other.tag())
+                            a href=(place.address(other)) lang=(other.tag()) hreflang=(other.tag())
                                 aria-current=[current] { (other.own_name()) }
                         }
                     }

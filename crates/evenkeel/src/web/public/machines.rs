@@ -3,11 +3,12 @@
 //! | address | what |
 //! |---|---|
 //! | `/api/v2/...json` | what clients of Statuspage ask for ([`api`]) |
-//! | `/feed.atom`, `/feed.rss`, `/feed.json` | one entry for each incident ([`feeds`]) |
+//! | `/feed.atom`, `/feed.rss`, `/feed.json` | one entry for each incident and maintenance ([`feeds`]) |
 //! | `/de/feed.atom`, and so on | the same in a language |
 //! | `/history.atom`, `/history.rss` | the same, where readers of Statuspage look |
 //! | `/banner.js`, `/banner.json` | in the application, for services without the edge ([`banner`]) |
 //! | `/hotline/de.txt`, and so on | what whoever calls hears ([`hotline`]) |
+//! | `/maintenance.ics`, `/de/maintenance.ics`, and so on | planned work ([`calendar`]) |
 //! | `/badge.svg`, `/badge.json`, `/badge/COMPONENT.svg`, `.json` | for other people's pages ([`badge`]) |
 //!
 //! All of it says what the page says, from the same picture and in the words of the same
@@ -22,8 +23,10 @@
 mod api;
 mod badge;
 mod banner;
+mod calendar;
 mod feeds;
 mod hotline;
+mod maintenances;
 mod picture;
 
 use axum::extract::{Path, State};
@@ -70,6 +73,10 @@ const ATOM: &str = "application/atom+xml; charset=utf-8";
 const RSS: &str = "application/rss+xml; charset=utf-8";
 const JSON_FEED: &str = "application/feed+json; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+const CALENDAR: &str = "text/calendar; charset=utf-8";
+
+/// The calendar of planned work.
+const CALENDAR_PATH: &str = "/maintenance.ics";
 
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -102,13 +109,13 @@ const FILES: &[File] = &[
         "/api/v2/scheduled-maintenances/active.json",
         JSON,
         NOW,
-        api::maintenances,
+        api::maintenances_active,
     ),
     file(
         "/api/v2/scheduled-maintenances/upcoming.json",
         JSON,
         NOW,
-        api::maintenances,
+        api::maintenances_upcoming,
     ),
     file("/feed.atom", ATOM, FEED, feeds::atom::feed),
     file("/feed.rss", RSS, FEED, feeds::rss::feed),
@@ -120,6 +127,7 @@ const FILES: &[File] = &[
     }),
     file("/banner.json", JSON, NOW, banner::answer),
     file("/hotline.json", JSON, NOW, hotline::every_language),
+    file(CALENDAR_PATH, CALENDAR, FEED, calendar::calendar),
     file("/badge.svg", SVG, NOW, |picture| {
         badge::Badge::of_all(picture).svg()
     }),
@@ -178,11 +186,17 @@ pub fn paths(policy: &Policy) -> Vec<String> {
 
 /// The feeds every language has: their names, what a reader looks for, what a person calls
 /// them.
-const FEEDS: [(&str, &str, &str); 3] = [
+const FEEDS: [(&str, &str, &str); 4] = [
     ("feed.atom", "application/atom+xml", "Atom"),
     ("feed.rss", "application/rss+xml", "RSS"),
     ("feed.json", "application/feed+json", "JSON Feed"),
+    ("maintenance.ics", "text/calendar", "iCalendar"),
 ];
+
+/// Where the calendar of planned work is, in a language.
+pub(super) fn calendar_address(language: Language) -> String {
+    feed_address(language, &CALENDAR_PATH[1..])
+}
 
 /// What a page's head says of them, so that readers find the feeds by the page's address.
 pub(super) fn links(site: &Site, words: &Words) -> Markup {

@@ -45,6 +45,15 @@ impl<'a> Said<'a> {
         }
     }
 
+    /// What a person wrote, and nothing else.
+    pub(in crate::web) fn original(words: &Words, free: &'a FreeText) -> Self {
+        Self {
+            corrects: None,
+            facts: Vec::new(),
+            original: Some((words.original(free.language.own_name()), free)),
+        }
+    }
+
     /// As HTML; a correction links to what it corrects with `address`.
     pub(in crate::web) fn html(&self, address: impl Fn(MessageId) -> String) -> Markup {
         html! {

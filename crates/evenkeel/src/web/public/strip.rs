@@ -12,7 +12,7 @@ use evenkeel_core::record::{ComponentState, DAYS_KEPT, Day, DayTally};
 use evenkeel_core::status::Status;
 use maud::{Markup, PreEscaped, html};
 
-use crate::public::words::Words;
+use crate::public::words::{Spent, Words};
 use crate::web::shape;
 
 /// Width of a day with its gap, in the drawing's units. The dash is in the style sheet.
@@ -50,11 +50,12 @@ pub(super) fn strip(
             .map(|(_, ms)| ms)
             .sum()
     };
-    let summary = words.history(
-        total(|_| true),
-        total(Status::is_harm),
-        total(|status| status == Status::Unknown),
-    );
+    let summary = words.history(&Spent {
+        all_ms: total(|_| true),
+        harmed_ms: total(Status::is_harm),
+        maintained_ms: total(|status| status == Status::UnderMaintenance),
+        unknown_ms: total(|status| status == Status::Unknown),
+    });
     let (from, to) = (words.day(first(now).start()), words.day(now));
     let label = words.strip(name, &from, &to, &summary);
     html! {

@@ -23,10 +23,10 @@ use crate::web::{Site, clock, shape};
 
 /// What the parts are made from.
 pub(super) struct View<'a> {
-    site: &'a Site,
+    pub(super) site: &'a Site,
     pub(super) words: &'static Words,
-    published: &'a Published,
-    now: Timestamp,
+    pub(super) published: &'a Published,
+    pub(super) now: Timestamp,
     is_stale: bool,
     /// In the order of the configuration.
     components: Vec<(&'a ComponentId, &'a str, Status)>,
@@ -105,6 +105,9 @@ impl<'a> View<'a> {
         let harmed = of(Status::is_harm);
         let unknown = of(|status| status == Status::Unknown);
         let maintained = of(|status| status == Status::UnderMaintenance);
+        let until = self.published.record.maintenances_under_way();
+        let until = until.filter(|state| !state.is_overdue());
+        let until = until.map(|state| state.plan.when.until).max();
         if self.components.is_empty() {
             Answer::NothingWatched
         } else if !harmed.is_empty() {
@@ -117,7 +120,7 @@ impl<'a> View<'a> {
             Answer::PartlyUnknown { components, since }
         } else if !maintained.is_empty() {
             let components = names(&maintained);
-            Answer::Maintenance { components }
+            Answer::Maintenance { components, until }
         } else if let Some(incident) = self.open().first() {
             let components = self.harmed(incident).iter().map(|(n, _)| *n).collect();
             Answer::Recovered { components }

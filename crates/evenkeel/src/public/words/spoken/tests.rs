@@ -48,6 +48,7 @@ fn answers(since: Timestamp) -> Vec<Answer<'static>> {
         });
         answers.push(Answer::Maintenance {
             components: components.clone(),
+            until: None,
         });
         answers.push(Answer::Recovered { components });
     }

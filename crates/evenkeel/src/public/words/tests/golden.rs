@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::ActionKind;
+use evenkeel_core::maintenance::{MaintenanceNews, MaintenanceStatus, PlannedImpact, Stretch};
 use evenkeel_core::status::Status;
 use jiff::tz::TimeZone;
 
 use super::INCIDENT_STATUSES;
-use crate::public::words::{Answer, Call, Language, Words};
+use crate::public::words::{Answer, Call, Language, Spent, Words};
 
 const NAMES: [&str; 22] = [
     "Login",
@@ -72,6 +73,7 @@ fn all(words: &Words) -> String {
     answers(words, &mut paper);
     incidents(words, &mut paper);
     updates(words, &mut paper);
+    maintenances(words, &mut paper);
     functions(words, &mut paper);
     times(words, &mut paper);
     people(words, &mut paper);
@@ -225,6 +227,7 @@ fn answers(words: &Words, paper: &mut Paper) {
         });
         say(Answer::Maintenance {
             components: components(),
+            until: Some(since),
         });
         say(Answer::Recovered {
             components: components(),
@@ -296,6 +299,36 @@ fn updates(words: &Words, paper: &mut Paper) {
     }
 }
 
+fn maintenances(words: &Words, paper: &mut Paper) {
+    paper.heading("Planned work");
+    for count in COUNTS {
+        paper.say(&words.maintenance_named(&NAMES[..count]));
+        for impact in PlannedImpact::ALL {
+            paper.say(&words.maintenance_expected(impact, &NAMES[..count]));
+        }
+    }
+    let when = Stretch {
+        from: at("2026-03-01T22:00:00Z"),
+        until: at("2026-03-02T04:00:00Z"),
+    };
+    for status in MaintenanceStatus::ALL {
+        paper.say(&format!("[{}]", words.maintenance_status(status)));
+    }
+    for news in MaintenanceNews::ALL {
+        paper.say(&words.maintenance_word(news, when, at(NOW)));
+    }
+    for text in [
+        words.heading_maintenance(),
+        words.maintenance_none(),
+        words.maintenance_past(),
+        words.maintenance_all(),
+        words.maintenance_title(),
+        words.maintenance_calendar(),
+    ] {
+        paper.say(&text);
+    }
+}
+
 fn functions(words: &Words, paper: &mut Paper) {
     paper.heading("How a function is");
     for status in Status::ALL {
@@ -307,16 +340,22 @@ fn functions(words: &Words, paper: &mut Paper) {
     }
     paper.heading("Ninety days");
     let minute = 60_000;
-    for (known, harmed, hidden) in [
-        (0, 0, 0),
-        (1, 0, 0),
-        (1, 0, minute),
-        (1, 22 * minute, 0),
-        (1, 119 * minute, 3 * minute),
-        (1, 120 * minute, 5 * 60 * minute),
-        (1, 25 * 60 * minute, 1),
+    for (all_ms, harmed_ms, maintained_ms, unknown_ms) in [
+        (0, 0, 0, 0),
+        (1, 0, 0, 0),
+        (1, 0, 0, minute),
+        (1, 22 * minute, 0, 0),
+        (1, 0, 240 * minute, 0),
+        (1, 119 * minute, 22 * minute, 3 * minute),
+        (1, 120 * minute, 0, 5 * 60 * minute),
+        (1, 25 * 60 * minute, 0, 1),
     ] {
-        let history = words.history(known, harmed, hidden);
+        let history = words.history(&Spent {
+            all_ms,
+            harmed_ms,
+            maintained_ms,
+            unknown_ms,
+        });
         let (from, to) = (words.day(at(TIMES[2])), words.day(at(NOW)));
         paper.say(&history);
         paper.say(&words.strip(NAMES[0], &from, &to, &history));
@@ -484,6 +523,7 @@ fn the_answer_names_what_is_hurt_and_since_when() {
     );
     let maintenance = Answer::Maintenance {
         components: vec!["eInvoices"],
+        until: None,
     };
     assert_eq!(
         words.answer(&maintenance, now),

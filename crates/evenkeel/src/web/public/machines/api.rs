@@ -19,14 +19,19 @@
 //!
 //! Without an incident and with everything seen and well, the description is Statuspage's
 //! own `All Systems Operational`, because scripts compare it; else it is the page's first
-//! sentence. Maintenances are not kept yet, so that their lists are empty, truthfully.
+//! sentence.
+//!
+//! **Maintenances** carry the impact that Statuspage writes itself, `maintenance`. One that
+//! was called off is `completed` there, since a list that merely lacks it says nothing to
+//! who had seen it; `evenkeel_status` says `cancelled`.
 
 use evenkeel_core::ids::{ComponentId, IncidentId};
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::maintenance::MaintenanceStatus;
 use evenkeel_core::status::Status;
 use serde::Serialize;
-use serde_json::Value;
 
+use super::maintenances::{self, Said, Work};
 use super::picture::{Affected, Impact, Picture, Told, Update, id_of, millis};
 
 /// Components named in all incidents of one answer, each some 400 bytes: room for 50
@@ -40,15 +45,16 @@ pub(super) fn summary(picture: &Picture<'_>) -> String {
         page: Page<'a>,
         components: Vec<Component<'a>>,
         incidents: Vec<Incident<'a>>,
-        scheduled_maintenances: [Value; 0],
+        scheduled_maintenances: Vec<Incident<'a>>,
         status: Rollup,
     }
     let told = picture.unresolved();
+    let works = picture.works(|status| !status.is_over());
     text(&Summary {
         page: page(picture),
         components: every_component(picture),
         incidents: listed(picture, &told),
-        scheduled_maintenances: [],
+        scheduled_maintenances: planned(picture, &works),
         status: rollup(picture),
     })
 }
@@ -86,14 +92,27 @@ pub(super) fn unresolved(picture: &Picture<'_>) -> String {
 }
 
 pub(super) fn maintenances(picture: &Picture<'_>) -> String {
+    of_maintenances(picture, &picture.works(|_| true))
+}
+
+pub(super) fn maintenances_active(picture: &Picture<'_>) -> String {
+    of_maintenances(picture, &picture.works(MaintenanceStatus::is_under_way))
+}
+
+pub(super) fn maintenances_upcoming(picture: &Picture<'_>) -> String {
+    let works = picture.works(|status| status == MaintenanceStatus::Scheduled);
+    of_maintenances(picture, &works)
+}
+
+fn of_maintenances(picture: &Picture<'_>, works: &[Work<'_>]) -> String {
     #[derive(Serialize)]
     struct Answer<'a> {
         page: Page<'a>,
-        scheduled_maintenances: [Value; 0],
+        scheduled_maintenances: Vec<Incident<'a>>,
     }
     text(&Answer {
         page: page(picture),
-        scheduled_maintenances: [],
+        scheduled_maintenances: planned(picture, works),
     })
 }
 
@@ -192,6 +211,12 @@ struct Incident<'a> {
     page_id: String,
     incident_updates: Vec<IncidentUpdate<'a>>,
     components: Vec<Component<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_for: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evenkeel_status: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -337,6 +362,87 @@ fn incident<'a>(
         page_id: page_id.into(),
         incident_updates: updates.map(|u| update(u, &told.id, room)).collect(),
         components,
+        scheduled_for: None,
+        scheduled_until: None,
+        evenkeel_status: None,
+    }
+}
+
+/// Planned work with what is worked on, as far as there is room.
+fn planned<'a>(picture: &'a Picture<'_>, works: &'a [Work<'_>]) -> Vec<Incident<'a>> {
+    let ids = picture.components().iter().map(|(id, _, _)| *id);
+    let every: Vec<_> = ids.zip(every_component(picture)).collect();
+    let page_id = page_id(picture);
+    let mut room = ROWS_MAX;
+    let one = |work: &'a Work<'_>| {
+        let (state, when) = (work.state, work.state.plan.when);
+        let of = &state.plan.components;
+        let concerned = every.iter().filter(|(id, _)| of.contains(*id));
+        let concerned = concerned.map(|(_, component)| component.clone()).collect();
+        let updates = work.updates.iter();
+        Incident {
+            id: &work.id,
+            name: &work.title,
+            status: maintenances::word(state.status),
+            created_at: millis(state.planned_at),
+            updated_at: millis(work.updated_at),
+            monitoring_at: None,
+            resolved_at: state.ended_at.map(millis),
+            impact: "maintenance",
+            shortlink: &work.link,
+            started_at: millis(state.began_at.unwrap_or(when.from)),
+            page_id: page_id.clone(),
+            components: within(&mut room, concerned).unwrap_or_default(),
+            incident_updates: updates
+                .map(|said| of_work(picture, said, &work.id, &mut room))
+                .collect(),
+            scheduled_for: Some(millis(when.from)),
+            scheduled_until: Some(millis(when.until)),
+            evenkeel_status: Some(state.status.as_str()),
+        }
+    };
+    works.iter().map(one).collect()
+}
+
+fn of_work<'a>(
+    picture: &'a Picture<'_>,
+    said: &'a Said<'_>,
+    incident_id: &'a str,
+    room: &mut usize,
+) -> IncidentUpdate<'a> {
+    let at = millis(said.at);
+    let affected = said
+        .word
+        .components
+        .iter()
+        .map(|(id, status)| AffectedComponent {
+            code: component_id(id),
+            name: picture.site.component_name(id),
+            old_status: word(*status),
+            new_status: word(*status),
+            evenkeel_status: status.as_str(),
+        });
+    let original = said
+        .original
+        .as_ref()
+        .and_then(|said| said.original.as_ref());
+    IncidentUpdate {
+        id: &said.id,
+        status: maintenances::word(said.status),
+        body: said.body(),
+        incident_id,
+        created_at: at.clone(),
+        updated_at: at.clone(),
+        display_at: at,
+        affected_components: within(room, affected.collect()),
+        deliver_notifications: true,
+        custom_tweet: None,
+        tweet_id: None,
+        evenkeel_text: original.map(|(_, free)| Original {
+            language: free.language.tag(),
+            text: &free.text,
+        }),
+        evenkeel_corrects: None,
     }
 }
 

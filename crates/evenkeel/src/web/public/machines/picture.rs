@@ -398,7 +398,7 @@ impl<'a> Word<'a> {
                 message: Some(message.id),
                 person: person.as_deref(),
             }),
-            Body::Operator { .. } => None,
+            Body::Operator { .. } | Body::Maintenance(_) => None,
         }
     }
 }

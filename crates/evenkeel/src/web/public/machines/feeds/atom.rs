@@ -21,12 +21,12 @@ pub(in super::super) fn feed(picture: &Picture<'_>) -> String {
             @for entry in &feed.entries {
                 entry {
                     id { (entry.id) }
-                    title { (plain(&entry.told.title)) }
-                    link rel="alternate" type="text/html" href=(plain(&entry.told.link)) {}
-                    published { (date(entry.told.incident.opened_at)) }
-                    updated { (date(entry.told.updated_at)) }
-                    category term=(entry.told.status.as_str()) {}
-                    @for component in entry.components(picture) {
+                    title { (plain(&entry.title)) }
+                    link rel="alternate" type="text/html" href=(plain(&entry.link)) {}
+                    published { (date(entry.published_at)) }
+                    updated { (date(entry.updated_at)) }
+                    category term=(entry.status) {}
+                    @for component in &entry.components {
                         category term=(component) {}
                     }
                     // HTML as text: escaped once more.

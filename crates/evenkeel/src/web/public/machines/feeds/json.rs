@@ -9,13 +9,13 @@ pub(in super::super) fn feed(picture: &Picture<'_>) -> String {
     let feed = Feed::of(picture, "feed.json");
     let items = feed.entries.iter().map(|entry| Item {
         id: &entry.id,
-        url: &entry.told.link,
-        title: &entry.told.title,
+        url: &entry.link,
+        title: &entry.title,
         content_html: entry.html(feed.words).into_string(),
         content_text: entry.text(feed.words),
-        date_published: millis(entry.told.incident.opened_at),
-        date_modified: millis(entry.told.updated_at),
-        tags: entry.components(picture),
+        date_published: millis(entry.published_at),
+        date_modified: millis(entry.updated_at),
+        tags: &entry.components,
     });
     let file = File {
         version: "https://jsonfeed.org/version/1.1",
@@ -60,5 +60,5 @@ struct Item<'a> {
     content_text: String,
     date_published: String,
     date_modified: String,
-    tags: Vec<String>,
+    tags: &'a [String],
 }

@@ -28,11 +28,11 @@ pub(in super::super) fn feed(picture: &Picture<'_>) -> String {
                 ttl { (TTL) }
                 @for entry in &feed.entries {
                     item {
-                        title { (plain(&entry.told.title)) }
-                        link { (plain(&entry.told.link)) }
+                        title { (plain(&entry.title)) }
+                        link { (plain(&entry.link)) }
                         guid isPermaLink="false" { (entry.id) }
-                        pubDate { (date(entry.told.updated_at)) }
-                        @for component in entry.components(picture) {
+                        pubDate { (date(entry.updated_at)) }
+                        @for component in &entry.components {
                             category { (component) }
                         }
                         // HTML as text: escaped once more.
