@@ -244,7 +244,8 @@ impl Almanac {
                 dates: peak.calendar.between(now, time::after(now, PEAKS_AHEAD)),
             })
         });
-        maintenances.chain(peaks).collect()
+        // Peaks first: what is planned into one is told with its announcement.
+        peaks.chain(maintenances).collect()
     }
 
     /// Says for ever when everything comes next.

@@ -21,7 +21,7 @@ use crate::finding::{FindingKey, Severity};
 use crate::ids::{ComponentId, MaintenanceId, Observer, PlanId};
 use crate::maintenance::{
     MaintenanceNews, MaintenanceOrder, MaintenanceStatus, MaintenanceWord, OPEN_MAX, OVERDUE_MAX,
-    Occurrence, Plan, Stretch, Turn,
+    Occurrence, PeakMet, Plan, Stretch, Turn,
 };
 use crate::message::Body;
 use crate::observation::{MaintenanceDates, PeakDates};
@@ -93,7 +93,7 @@ fn next_due(state: &MaintenanceState, policy: &Policy) -> Option<(Timestamp, Due
     }
 }
 
-fn open<'a>(record: &'a Record) -> impl Iterator<Item = &'a MaintenanceState> {
+fn open(record: &Record) -> impl Iterator<Item = &MaintenanceState> {
     let open = record.open_maintenances.iter();
     open.filter_map(|id| record.maintenances.get(id))
 }
@@ -421,13 +421,35 @@ impl Work<'_> {
             // What has begun by now was not announced before: it is no maintenance.
             let room = self.state.record.open_maintenances.len() < OPEN_MAX;
             if !is_known && room && date.from > self.now {
+                let met = self.state.record.peaks_met(&configured.components, date);
                 let occurrence = Occurrence {
                     plan: told.plan.clone(),
                     scheduled_at: date.from,
                 };
                 self.plan(configured.at(date), Some(occurrence), None, None);
+                self.warn_of_peaks(&met);
             }
         }
+    }
+
+    /// A rule knows no peaks: whoever wrote it is asked to look at this one.
+    fn warn_of_peaks(&mut self, met: &[PeakMet]) {
+        let Some(first) = met.first() else {
+            return;
+        };
+        let id = MaintenanceId(self.state.record.last.maintenance);
+        let PeakMet { name, when, .. } = first;
+        let headline = format!("Maintenance {id} of the configuration is in a peak: {name}");
+        let details = vec![
+            format!(
+                "{name} is from {} to {}, when customers need it most.",
+                when.from, when.until
+            ),
+            format!(
+                "Call it off with `evenkeel maintenance cancel {id}`, have it at another time with `evenkeel maintenance move {id}`, or leave it."
+            ),
+        ];
+        self.call_about_maintenance(headline, details);
     }
 
     fn change_as_configured(&mut self, id: MaintenanceId, plan: Plan) {

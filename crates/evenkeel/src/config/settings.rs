@@ -550,7 +550,7 @@ settings! {
     "[peak]" {
         "id" Text "" "\"vat-day\"" "Its name in the journal.";
         "name" Text "" "\"VAT day\"" "What it is called in sentences.";
-        "components" List "[]" "[\"invoices\"]" "The functions that are busy then; without any, all.";
+        "components" List "[]" "[\"login\"]" "The functions that are busy then; without any, all.";
         "starts" Text "-" "\"2026-12-01\"" "When it first begins, on the wall of `time_zone`; a date alone is its midnight.";
         "length" Duration "\"24h\"" "\"48h\"" "How long it lasts.";
         "repeat" Text "-" "\"FREQ=YEARLY;BYMONTH=3,6,9,12;BYMONTHDAY=1\"" "When it comes again: a rule of RFC 5545 that comes once a day at most.";

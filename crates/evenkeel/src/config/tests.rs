@@ -250,6 +250,9 @@ fn the_defaults_of_the_table_are_the_real_ones() {
             "[group]",
             // The same of announcements; `subscribers.toml` is their case.
             "[announce]",
+            // And so has what is planned, and when.
+            "[maintenance]",
+            "[peak]",
         ]
         .contains(&section.name);
         if skip {
@@ -317,6 +320,40 @@ fn the_defaults_of_heartbeats_are_the_real_ones() {
         config.policy.heartbeats
     };
     assert_eq!(read(least), read(&full));
+}
+
+/// So are those of planned work and of peaks.
+#[test]
+fn the_defaults_of_what_is_planned_are_the_real_ones() {
+    let component = "[[component]]\nid = \"a\"\nname = \"A\"\n";
+    let needed = [
+        (
+            "[maintenance]",
+            "[[maintenance]]\nid = \"m\"\ncomponents = [\"a\"]\nstarts = \"2026-09-27T22:00\"\nlength = \"4h\"\n",
+        ),
+        (
+            "[peak]",
+            "[[peak]]\nid = \"p\"\nname = \"VAT day\"\nstarts = \"2026-12-01\"\n",
+        ),
+    ];
+    let (mut least, mut full) = (component.to_owned(), component.to_owned());
+    for (section, text) in needed {
+        least.push_str(text);
+        full.push_str(text);
+        let given = settings::of(section);
+        for setting in given.filter(|setting| !matches!(setting.default, "" | "-")) {
+            full.push_str(&format!("{} = {}\n", setting.key, setting.default));
+        }
+    }
+    let read = |text: &str| {
+        let config = Config::read(text, Path::new("/folder/evenkeel.toml"));
+        let config = config.unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let Config {
+            almanac, policy, ..
+        } = config;
+        format!("{almanac:?} {:?} {:?}", policy.maintenances, policy.peaks)
+    };
+    assert_eq!(read(&least), read(&full));
 }
 
 /// So are those of the edge, its pools and its routes.

@@ -335,6 +335,32 @@ fn planned_work_has_pages_in_every_language_and_operators_reasons_are_not_on_the
 }
 
 #[test]
+fn a_calendar_is_one_whatever_things_are_called() {
+    let names = [
+        "two\nlines; a, comma \\ and a tab\t",
+        "bell\u{7} null\u{0} BEGIN:VEVENT\r\nUID:mine",
+        "\"quoted\" \u{fffe} 請求書 請求書 請求書 請求書 請求書 請求書 請求書",
+    ];
+    let mut scene = Scene::of(&names);
+    let hour = |n: i64| second(n * 3600);
+    for component in 0..3 {
+        let when = (hour(30 + i64::from(component)), 60);
+        scene.plans(hour(1), &[component], when, PlannedImpact::Outage);
+    }
+    let calendar = scene.text("/maintenance.ics");
+    assert!(calendar.ends_with("END:VCALENDAR\r\n"));
+    let lines: Vec<&str> = calendar.trim_end().split("\r\n").collect();
+    for line in &lines {
+        assert!(line.len() <= 75, "{line}");
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+    }
+    let begun = lines.iter().filter(|line| line.starts_with("BEGIN:VEVENT"));
+    assert_eq!(begun.count(), 3);
+    let named = lines.iter().filter(|line| line.starts_with("UID:"));
+    assert_eq!(named.count(), 3);
+}
+
+#[test]
 fn a_page_without_components_is_not_well() {
     let status = Scene::of(&[]).json("/api/v2/status.json")["status"].take();
     assert_eq!(status["indicator"], "minor");

@@ -370,7 +370,7 @@ maintenance_reminder = Zur Erinnerung: Beginn { $from }, Ende { $to }.
 maintenance_moved = Neuer Termin: Beginn { $from }, Ende { $to }.
 maintenance_began = Die Arbeiten haben begonnen. Sie sollen bis { $to } abgeschlossen sein.
 maintenance_extended = Die Arbeiten dauern länger als geplant. Sie sollen bis { $to } abgeschlossen sein.
-maintenance_overdue = Die Arbeiten sollten bis { $to } abgeschlossen sein und sind es noch nicht. Wir sind daran.
+maintenance_overdue = Die Arbeiten sollten bis { $to } abgeschlossen sein und sind es noch nicht. Wir arbeiten daran.
 maintenance_said =
     { $news ->
         [verifying] Die Arbeiten sind getan. Wir prüfen, ob alles in Ordnung ist.

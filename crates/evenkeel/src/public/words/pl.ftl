@@ -376,8 +376,9 @@ maintenance_impact =
             }
         [reduced_redundancy]
             { $count ->
+                [one] Spodziewamy się, że nikt tego nie zauważy; w tym czasie { $functions } jest mniej odporna na awarie.
                 [few] Spodziewamy się, że nikt tego nie zauważy; w tym czasie { $functions } są mniej odporne na awarie.
-               *[many] Spodziewamy się, że nikt tego nie zauważy; w tym czasie { $functions } jest mniej odporna na awarie.
+               *[many] Spodziewamy się, że nikt tego nie zauważy; w tym czasie { $functions } jest mniej odpornych na awarie.
             }
        *[no_impact] Spodziewamy się, że nikt tego nie zauważy ({ $functions }).
     }

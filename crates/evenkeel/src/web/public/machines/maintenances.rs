@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use evenkeel_core::Timestamp;
-use evenkeel_core::maintenance::MaintenanceStatus;
+use evenkeel_core::maintenance::{MaintenanceStatus, MaintenanceWord};
 use evenkeel_core::record::MaintenanceState;
 
 use super::super::maintenance::address;
@@ -38,7 +38,7 @@ pub(super) struct Said<'a> {
     pub(super) text: String,
     /// What a person wrote.
     pub(super) original: Option<Original<'a>>,
-    pub(super) word: &'a evenkeel_core::maintenance::MaintenanceWord,
+    pub(super) word: &'a MaintenanceWord,
 }
 
 impl Said<'_> {
