@@ -191,7 +191,7 @@ impl Scene {
             reason: Some("backend 4711 is old".into()),
         };
         self.happens(at, what);
-        self.tells(at, maintenance, MaintenanceNews::Announced, text);
+        self.tells_of(at, maintenance, MaintenanceNews::Announced, text);
         maintenance
     }
 
@@ -212,7 +212,7 @@ impl Scene {
             reason: "of the story".into(),
         };
         self.happens(at, what);
-        self.tells(at, maintenance, news, None);
+        self.tells_of(at, maintenance, news, None);
     }
 
     /// It ends later, and customers are told.
@@ -226,10 +226,10 @@ impl Scene {
             reason: None,
         };
         self.happens(at, what);
-        self.tells(at, maintenance, MaintenanceNews::Extended, None);
+        self.tells_of(at, maintenance, MaintenanceNews::Extended, None);
     }
 
-    fn tells(
+    fn tells_of(
         &mut self,
         at: Timestamp,
         maintenance: MaintenanceId,

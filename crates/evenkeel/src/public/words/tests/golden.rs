@@ -133,6 +133,7 @@ fn telephone(words: &Words, paper: &mut Paper) {
         let components = components();
         let maintenance = Answer::Maintenance {
             components: components.clone(),
+            until: None,
         };
         say(maintenance, None, None);
         say(Answer::Recovered { components }, None, None);

@@ -116,5 +116,9 @@ fn event(picture: &Picture<'_>, work: &Work<'_>) -> Event {
 /// A name as a parameter can hold it: quoted, without what quotes cannot hold.
 fn parameter(text: &str) -> String {
     let kept = one_line(text).replace('"', "\u{2019}");
-    format!("\"{kept}\"")
+    // Where one of these is in it, the crate quotes; a comma alone it does not know.
+    match kept.contains([':', ';']) {
+        true => kept,
+        false => format!("\"{kept}\""),
+    }
 }
