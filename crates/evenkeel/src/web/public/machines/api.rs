@@ -30,6 +30,7 @@ use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::maintenance::MaintenanceStatus;
 use evenkeel_core::status::Status;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::maintenances::{self, Said, Work};
 use super::picture::{Affected, Impact, Picture, Told, Update, id_of, millis};
