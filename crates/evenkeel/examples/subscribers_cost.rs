@@ -85,6 +85,7 @@ fn word() -> Word {
         },
         harmed: hurt,
         names: BTreeMap::from([("login".into(), "Login".into())]),
+        impact: None,
         payload: serde_json::Value::Null,
     }
 }

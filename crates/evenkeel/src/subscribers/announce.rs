@@ -444,10 +444,7 @@ pub(super) struct Page {
 
 impl Page {
     fn of(&self, word: &Word, language: Language) -> String {
-        match word.incident() {
-            Some(id) => format!("{}/{}/incidents/{id}", self.base, language.tag()),
-            None => format!("{}/{}/", self.base, language.tag()),
-        }
+        format!("{}{}", self.base, word.path(language))
     }
 }
 

@@ -219,10 +219,7 @@ async fn take_in(
     };
     let now = Timestamp::now();
     for message in known.news(&picture.record, now) {
-        let payload = match message.incident {
-            Some(incident) => machines::posted(site, picture, incident),
-            None => serde_json::Value::Null,
-        };
+        let payload = machines::posted(site, picture, message);
         let Some(word) = Word::of(message, &picture.record, site, payload) else {
             continue;
         };

@@ -62,10 +62,6 @@ impl Draft {
             true => words.letter_correction(&title),
             false => format!("{title} ({})", word.stands(words)),
         };
-        let path = match word.incident() {
-            Some(id) => format!("/{}/incidents/{id}", language.tag()),
-            None => format!("/{}/", language.tag()),
-        };
         let mut paragraphs = vec![Paragraph {
             text: words.minute_of_day(word.at()),
             written_in: None,
@@ -77,7 +73,7 @@ impl Draft {
             key: word.key(),
             written_at: word.at(),
             paragraphs,
-            page: Some(format!("{}{path}", sender.base)),
+            page: Some(format!("{}{}", sender.base, word.path(language))),
             link_why: words.letter_end(),
             after: Some(words.letter_why(&sender.service)),
             is_update: true,

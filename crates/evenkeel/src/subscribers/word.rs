@@ -1,20 +1,22 @@
 //! A public word as it goes to subscribers: the facts of it, frozen when it was told, so
 //! that what is sent an hour later is what was said then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::ids::{ComponentId, IncidentId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::language::Language;
+use evenkeel_core::maintenance::{MaintenanceStatus, MaintenanceWord, PlannedImpact};
 use evenkeel_core::message::{Body, Message};
 use evenkeel_core::record::Record;
 use evenkeel_core::status::Status;
-use evenkeel_core::telling::{Affected, DataAffected};
+use evenkeel_core::telling::{Affected, DataAffected, FreeText};
 use serde::{Deserialize, Serialize};
 
 use crate::public::words::Words;
 use crate::web::Site;
+use crate::web::public::{documents, maintenance};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,9 @@ pub struct Word {
     pub harmed: BTreeMap<ComponentId, Status>,
     /// What customers call the components.
     pub names: BTreeMap<ComponentId, String>,
+    /// What planned work is expected to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impact: Option<PlannedImpact>,
     /// What webhooks are sent: Statuspage's shape.
     pub payload: serde_json::Value,
 }
@@ -46,19 +51,33 @@ impl Word {
         site: &Site,
         payload: serde_json::Value,
     ) -> Option<Self> {
-        let Body::Public {
-            components, person, ..
-        } = &message.body
-        else {
-            return None;
+        let none = BTreeSet::new();
+        let (harmed, works) = match &message.body {
+            Body::Public {
+                components, person, ..
+            } => {
+                let incident = record.incidents.get(&message.incident?);
+                let mut harmed =
+                    incident.map_or_else(BTreeMap::new, |incident| incident.harmed.clone());
+                for (id, status) in components {
+                    let worst = harmed.entry(id.clone()).or_insert(*status);
+                    *worst = (*worst).max(*status);
+                }
+                (
+                    harmed,
+                    person.as_ref().map_or(&none, |word| &word.facts.works),
+                )
+            }
+            Body::Maintenance(word) => (word.components.clone(), &none),
+            Body::Operator { .. } => return None,
         };
-        let incident = record.incidents.get(&message.incident?);
-        let mut harmed = incident.map_or_else(BTreeMap::new, |incident| incident.harmed.clone());
-        for (id, status) in components {
-            let worst = harmed.entry(id.clone()).or_insert(*status);
-            *worst = (*worst).max(*status);
-        }
-        let works = person.iter().flat_map(|word| &word.facts.works);
+        let impact = match &message.body {
+            Body::Maintenance(word) => {
+                let state = record.maintenances.get(&word.maintenance);
+                state.map(|state| state.plan.impact)
+            }
+            _ => None,
+        };
         let named = harmed.keys().chain(works).cloned();
         let names = named.map(|id| {
             let name = site.component_name(&id).to_owned();
@@ -68,6 +87,7 @@ impl Word {
             message: message.clone(),
             names: names.collect(),
             harmed,
+            impact,
             payload,
         })
     }
@@ -79,13 +99,23 @@ impl Word {
 
     /// What it is about.
     pub fn subject(&self) -> String {
-        let incident = self.message.incident;
-        incident.map_or_else(String::new, |id| id.to_string())
+        match (&self.message.body, self.message.incident) {
+            (Body::Maintenance(word), _) => word.maintenance.to_string(),
+            (_, incident) => incident.map_or_else(String::new, |id| id.to_string()),
+        }
     }
 
-    /// The incident.
+    /// The incident, where it is about one.
     pub fn incident(&self) -> Option<IncidentId> {
         self.message.incident
+    }
+
+    /// Its page, in one language.
+    pub fn path(&self, language: Language) -> String {
+        match (&self.message.body, self.message.incident) {
+            (Body::Maintenance(word), _) => maintenance::address(language, Some(word.maintenance)),
+            (_, incident) => documents::address(language, incident),
+        }
     }
 
     /// The components it concerns.
@@ -95,7 +125,7 @@ impl Word {
 
     /// Whether it is about planned work.
     pub fn is_maintenance(&self) -> bool {
-        false
+        matches!(self.message.body, Body::Maintenance(_))
     }
 
     /// Whether it corrects an earlier one.
@@ -121,6 +151,10 @@ impl Word {
 
     /// In a few words: `Login does not work`.
     pub fn title(&self, words: &Words) -> String {
+        if self.is_maintenance() {
+            let names: Vec<&str> = self.harmed.keys().map(|id| self.name(id)).collect();
+            return words.maintenance_named(&names);
+        }
         let harmed = self.harmed.iter();
         let harmed: Vec<_> = harmed
             .map(|(id, status)| (self.name(id), *status))
@@ -134,11 +168,36 @@ impl Word {
 
     /// Where it stands, in a word.
     pub fn stands(&self, words: &Words) -> String {
+        if let Body::Maintenance(word) = &self.message.body {
+            return words.maintenance_status(word.status);
+        }
         words.incident_status(self.status())
+    }
+
+    fn planned(&self, words: &Words, word: &MaintenanceWord) -> Vec<Paragraph> {
+        let said = words.maintenance_word(word.news, word.when, self.message.at);
+        let names: Vec<&str> = self.harmed.keys().map(|id| self.name(id)).collect();
+        let is_to_come = word.status != MaintenanceStatus::Cancelled
+            && word.status != MaintenanceStatus::Completed;
+        let expected = self.impact.filter(|_| is_to_come);
+        let expected = expected.map(|impact| words.maintenance_expected(impact, &names));
+        let mut all: Vec<Paragraph> = [Some(said), expected]
+            .into_iter()
+            .flatten()
+            .map(|text| Paragraph {
+                text,
+                written_in: None,
+            })
+            .collect();
+        all.extend(word.text.iter().flat_map(|free| original(words, free)));
+        all
     }
 
     /// The whole of it, as the page says it.
     pub fn paragraphs(&self, words: &Words) -> Vec<Paragraph> {
+        if let Body::Maintenance(word) = &self.message.body {
+            return self.planned(words, word);
+        }
         let Body::Public {
             status,
             components,
@@ -186,13 +245,8 @@ impl Word {
         let works = facts.iter().flat_map(|facts| &facts.works);
         let works: Vec<&str> = works.map(|id| self.name(id)).collect();
         all.extend(words.unharmed(&works, false).map(of));
-        if let Some(free) = person.as_ref().and_then(|word| word.text.as_ref()) {
-            all.push(of(words.original(free.language.own_name())));
-            all.push(Paragraph {
-                text: free.text.clone(),
-                written_in: Some(free.language),
-            });
-        }
+        let free = person.as_ref().and_then(|word| word.text.as_ref());
+        all.extend(free.iter().flat_map(|free| original(words, free)));
         all
     }
 
@@ -200,6 +254,21 @@ impl Word {
     pub fn at(&self) -> Timestamp {
         self.message.at
     }
+}
+
+/// What a person wrote, and in which language.
+fn original(words: &Words, free: &FreeText) -> [Paragraph; 2] {
+    let language = free.language;
+    [
+        Paragraph {
+            text: words.original(language.own_name()),
+            written_in: None,
+        },
+        Paragraph {
+            text: free.text.clone(),
+            written_in: Some(language),
+        },
+    ]
 }
 
 /// What a message is known by.

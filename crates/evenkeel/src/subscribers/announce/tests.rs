@@ -27,6 +27,7 @@ fn word() -> Word {
         },
         harmed: hurt,
         names: BTreeMap::from([("login".into(), "Login & <Konto>".into())]),
+        impact: None,
         payload: Value::Null,
     }
 }

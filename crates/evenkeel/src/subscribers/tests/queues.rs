@@ -299,3 +299,51 @@ fn what_waits_for_long_is_no_news_and_given_up() {
         Standing::Active
     );
 }
+
+#[test]
+fn planned_work_goes_to_who_wants_only_that_and_to_everybody_else_of_its_functions() {
+    use evenkeel_core::ids::MaintenanceId;
+    use evenkeel_core::maintenance::{
+        MaintenanceNews, MaintenanceStatus, MaintenanceWord, Stretch,
+    };
+    let place = Place::new(settings());
+    let planned = Wishes {
+        maintenance_only: true,
+        ..wishes(&["login"])
+    };
+    place.bring("planned@example.com", planned);
+    place.bring("all@example.com", wishes(&[]));
+    place.bring("quotes@example.com", wishes(&["quotes"]));
+    let said = |number: u64, news, status| {
+        let mut message = login_down(number);
+        message.incident = None;
+        message.body = Body::Maintenance(Box::new(MaintenanceWord {
+            maintenance: MaintenanceId(5),
+            news,
+            status,
+            when: Stretch {
+                from: second(90_000),
+                until: second(97_200),
+            },
+            components: BTreeMap::from([("login".into(), Status::UnderMaintenance)]),
+            text: None,
+        }));
+        message
+    };
+    let announced = said(7, MaintenanceNews::Announced, MaintenanceStatus::Scheduled);
+    assert_eq!(place.queue(&announced), Some(2));
+    let word = place.word(&announced);
+    assert_eq!(word.path(Language::German), "/de/maintenance/MW-5");
+    for language in Language::ALL {
+        let words = crate::public::words::Words::of(language);
+        assert!(word.title(words).contains("Login"), "{}", word.title(words));
+        let said: Vec<String> = word.paragraphs(words).into_iter().map(|p| p.text).collect();
+        // Danish writes them with a dot.
+        let said = said[0].replace("12.06", "12:06").replace("14.06", "14:06");
+        assert!(said.contains("12:06") && said.contains("14:06"), "{said}");
+    }
+    // What was not sent of it yet is told as it is by then.
+    let moved = said(9, MaintenanceNews::Moved, MaintenanceStatus::Scheduled);
+    assert_eq!(place.queue(&moved), Some(2));
+    assert_eq!(place.own.store().words(2).unwrap()[1].superseded, 2);
+}

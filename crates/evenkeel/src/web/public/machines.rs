@@ -33,7 +33,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use evenkeel_core::ids::IncidentId;
+use evenkeel_core::message::{Body, Message};
 use evenkeel_core::policy::Policy;
 use maud::{Markup, html};
 use sha2::{Digest, Sha256};
@@ -48,15 +48,16 @@ pub(crate) use hotline::texts as hotline_texts;
 pub(crate) use picture::millis;
 use picture::{PLAIN, Picture};
 
-/// What a webhook is told of an incident, in Statuspage's shape; nothing of one that
-/// customers do not know of.
-pub(crate) fn posted(
-    site: &Site,
-    published: &Published,
-    incident: IncidentId,
-) -> serde_json::Value {
+/// What a webhook is told of a message, in Statuspage's shape; nothing of one that customers
+/// do not know of.
+pub(crate) fn posted(site: &Site, published: &Published, message: &Message) -> serde_json::Value {
     let picture = Picture::of(site, published, PLAIN);
-    api::posted(&picture, incident).unwrap_or_default()
+    let posted = match (&message.body, message.incident) {
+        (Body::Maintenance(word), _) => api::posted_work(&picture, word.maintenance),
+        (_, Some(incident)) => api::posted(&picture, incident),
+        (_, None) => None,
+    };
+    posted.unwrap_or_default()
 }
 
 /// A file that is the same at every address but for what it says.

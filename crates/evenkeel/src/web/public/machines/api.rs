@@ -25,7 +25,7 @@
 //! was called off is `completed` there, since a list that merely lacks it says nothing to
 //! who had seen it; `evenkeel_status` says `cancelled`.
 
-use evenkeel_core::ids::{ComponentId, IncidentId};
+use evenkeel_core::ids::{ComponentId, IncidentId, MaintenanceId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::maintenance::MaintenanceStatus;
 use evenkeel_core::status::Status;
@@ -120,6 +120,19 @@ fn of_maintenances(picture: &Picture<'_>, works: &[Work<'_>]) -> String {
 /// What Statuspage posts to a webhook about an incident, without `meta`, which is of each
 /// receiver.
 pub(super) fn posted(picture: &Picture<'_>, of: IncidentId) -> Option<Value> {
+    let mut told = picture.incidents();
+    told.retain(|told| told.incident.id == of);
+    as_posted(picture, listed(picture, &told).pop()?)
+}
+
+/// The same about planned work, which Statuspage calls an incident there, too.
+pub(super) fn posted_work(picture: &Picture<'_>, of: MaintenanceId) -> Option<Value> {
+    let mut works = picture.works(|_| true);
+    works.retain(|work| work.state.id == of);
+    as_posted(picture, planned(picture, &works).pop()?)
+}
+
+fn as_posted(picture: &Picture<'_>, incident: Incident<'_>) -> Option<Value> {
     #[derive(Serialize)]
     struct Posted<'a> {
         page: PostedPage,
@@ -131,9 +144,6 @@ pub(super) fn posted(picture: &Picture<'_>, of: IncidentId) -> Option<Value> {
         status_indicator: &'static str,
         status_description: String,
     }
-    let mut told = picture.incidents();
-    told.retain(|told| told.incident.id == of);
-    let incident = listed(picture, &told).pop()?;
     let Rollup {
         indicator,
         description,
