@@ -631,7 +631,7 @@ fn scene(name: &str) -> Told {
             story.told()
         }
         "planned" => {
-            let mut story = Story::begin(Mode::Act, ago(60));
+            let mut story = Story::begin(Mode::Act, ago(3600));
             story.plans_work();
             story.told()
         }
