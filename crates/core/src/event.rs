@@ -26,9 +26,13 @@ use crate::ids::{
 use crate::incident::IncidentStatus;
 use crate::maintenance::{MaintenanceStatus, Occurrence, Plan, Stretch};
 use crate::message::Message;
+use crate::notice::{Nudge, Regime, Step};
 use crate::observation::{Act, Exit, Origin};
+use crate::postmortem::{Facts, MeasureState, Section};
+use crate::record::Day;
 use crate::status::Status;
 use crate::subject::Subject;
+use crate::telling::FreeText;
 
 /// One event, with when it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +61,26 @@ pub enum Withheld {
     NotOurs(String),
     /// It was approved too late.
     Expired,
+}
+
+/// What somebody was reminded of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reminder", rename_all = "snake_case")]
+pub enum Reminder {
+    /// A measure that is late.
+    Measure {
+        /// Which.
+        measure: u32,
+    },
+    /// A legal notice.
+    Notice {
+        /// Of which regime.
+        regime: Regime,
+        /// Which.
+        step: Step,
+        /// What was said of it.
+        nudge: Nudge,
+    },
 }
 
 macro_rules! events {
@@ -397,6 +421,110 @@ events! {
         components: BTreeSet<ComponentId>,
         /// When it is next, earliest first.
         dates: Vec<Stretch>,
+    }
+    /// What is known of an incident that hurt customers was taken down: the draft of its
+    /// post-mortem was opened, or has new facts after it came back.
+    PostmortemDrafted(1) = "postmortem_drafted" {
+        /// The incident.
+        incident: IncidentId,
+        /// What is known.
+        facts: Box<Facts>,
+    }
+    /// A part of a post-mortem was written anew.
+    PostmortemWritten(1) = "postmortem_written" {
+        /// The incident.
+        incident: IncidentId,
+        /// Which part.
+        section: Section,
+        /// The text; none where it was taken out.
+        text: Option<FreeText>,
+        /// The part's revision now.
+        revision: u32,
+        /// Who.
+        by: Observer,
+    }
+    /// A measure was promised.
+    MeasureAdded(1) = "measure_added" {
+        /// The incident.
+        incident: IncidentId,
+        /// Its number within the post-mortem.
+        measure: u32,
+        /// What is to be done.
+        what: FreeText,
+        /// Who sees to it.
+        owner: String,
+        /// By which day.
+        due: Day,
+        /// Who promised.
+        by: Observer,
+    }
+    /// A measure stands otherwise, or was moved.
+    MeasureChanged(1) = "measure_changed" {
+        /// The incident.
+        incident: IncidentId,
+        /// Which.
+        measure: u32,
+        /// Where it stands now.
+        state: MeasureState,
+        /// By which day.
+        due: Day,
+        /// Why it was dropped or moved.
+        reason: Option<String>,
+        /// Who.
+        by: Observer,
+    }
+    /// A post-mortem was published as it stood, or a correction of it.
+    PostmortemPublished(1) = "postmortem_published" {
+        /// The incident.
+        incident: IncidentId,
+        /// Which edition it is.
+        edition: u32,
+        /// What it corrects; none in the first.
+        correction: Option<FreeText>,
+        /// Who.
+        by: Observer,
+    }
+    /// Somebody was reminded.
+    Reminded(1) = "reminded" {
+        /// The incident.
+        incident: IncidentId,
+        /// Of what.
+        of: Reminder,
+    }
+    /// The clock of a legal notice runs.
+    NoticeClockStarted(1) = "notice_clock_started" {
+        /// The incident.
+        incident: IncidentId,
+        /// Of which regime.
+        regime: Regime,
+        /// Why.
+        because: String,
+        /// Who started it; none where its condition did.
+        by: Option<Observer>,
+    }
+    /// The clock of a legal notice was stopped: it is not to be notified.
+    NoticeClockStopped(1) = "notice_clock_stopped" {
+        /// The incident.
+        incident: IncidentId,
+        /// Of which regime.
+        regime: Regime,
+        /// Why.
+        reason: String,
+        /// Who.
+        by: Observer,
+    }
+    /// A legal notice was given, as a person says.
+    NoticeGiven(1) = "notice_given" {
+        /// The incident.
+        incident: IncidentId,
+        /// Of which regime.
+        regime: Regime,
+        /// Which.
+        step: Step,
+        /// To whom, under which number.
+        reference: String,
+        /// Who.
+        by: Observer,
     }
     /// Something was told, or could not be.
     MessageEnded(1) = "message_ended" {

@@ -19,6 +19,7 @@
 extern crate alloc;
 
 pub mod action;
+pub mod aftermath;
 pub mod authority;
 pub mod calling;
 pub mod detect;
@@ -34,8 +35,10 @@ pub mod language;
 pub mod maintenance;
 pub mod memory;
 pub mod message;
+pub mod notice;
 pub mod observation;
 pub mod policy;
+pub mod postmortem;
 pub mod record;
 pub mod respond;
 pub mod status;

@@ -25,13 +25,14 @@ use serde::{Deserialize, Serialize};
 use crate::authority::pairs;
 use crate::ids::HeartbeatId;
 use crate::ids::{
-    CheckId, ComponentId, DatabaseId, JobId, PeakId, PersonId, PlanId, RunId, TargetId,
+    CheckId, ComponentId, DatabaseId, IncidentId, JobId, PeakId, PersonId, PlanId, RunId, TargetId,
 };
 use crate::observation::{
     CopyReport, DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunExit,
     RunProgress, Session, SessionState,
 };
 use crate::policy::Policy;
+use crate::postmortem::Counted;
 use crate::record::Record;
 use crate::subject::{Backend, Subject};
 use crate::time;
@@ -100,6 +101,9 @@ pub struct Memory {
     /// What the edge told lately.
     #[serde(default)]
     pub(crate) edge: edge::EdgeMemory,
+    /// What was counted of each open incident.
+    #[serde(default)]
+    pub(crate) counted: BTreeMap<IncidentId, Counted>,
     /// How each published copy stands, and when that was told.
     #[serde(default)]
     pub(crate) copies: BTreeMap<TargetId, (Timestamp, CopyReport)>,

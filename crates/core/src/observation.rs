@@ -19,6 +19,8 @@ use crate::ids::{
     PlanId, PoolId, ReadinessId, RunId, TargetId,
 };
 use crate::maintenance::{MaintenanceOrder, Stretch};
+use crate::notice::{NoticeChange, Regime};
+use crate::postmortem::PostmortemChange;
 use crate::subject::{Backend, Subject};
 use crate::telling::{Correct, Tell};
 
@@ -491,6 +493,24 @@ pub enum Order {
         incident: crate::ids::IncidentId,
         /// Why.
         reason: String,
+    },
+    /// Change the post-mortem of an incident.
+    Postmortem {
+        /// The incident.
+        incident: crate::ids::IncidentId,
+        /// What.
+        #[serde(flatten)]
+        change: PostmortemChange,
+    },
+    /// Change the clock of a legal notice.
+    Notice {
+        /// The incident.
+        incident: crate::ids::IncidentId,
+        /// Of which regime.
+        regime: Regime,
+        /// What.
+        #[serde(flatten)]
+        change: NoticeChange,
     },
     /// Start a job now.
     StartJob {

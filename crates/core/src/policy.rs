@@ -22,6 +22,7 @@ use crate::ids::{
     CheckId, ComponentId, DatabaseId, JobId, PeakId, PlanId, PoolId, ReadinessId, RouteId,
     TargetId, VolumeId,
 };
+use crate::notice::NoticePolicy;
 use crate::status::Status;
 
 pub use maintenance::{MaintenancePolicy, PeakPolicy};
@@ -44,6 +45,9 @@ pub struct Policy {
     /// When customers are told.
     #[serde(default)]
     pub telling: TellingPolicy,
+    /// Which clocks of legal notices are kept.
+    #[serde(default)]
+    pub notices: NoticePolicy,
     /// What is asked from outside, the way customers would.
     pub checks: BTreeMap<CheckId, CheckPolicy>,
     /// Checks of targets that are not ours: when all of them fail, the fault is on our side,

@@ -5,6 +5,7 @@
 //! survive a restart must be an event. Everything in it is bounded: what is open is
 //! kept, what is over is kept up to a number; the journal remembers the rest.
 
+mod aftermath;
 mod edge;
 mod fold;
 mod heartbeats;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionKind, Outcome};
+use crate::aftermath::Aftermath;
 use crate::authority::pairs;
 use crate::edge::EdgePlan;
 use crate::event::Withheld;
@@ -61,6 +63,9 @@ pub struct Record {
     pub findings: BTreeMap<FindingKey, OpenFinding>,
     /// Open incidents, and the newest that are resolved.
     pub incidents: BTreeMap<IncidentId, Incident>,
+    /// What is left of each of them beside: their course, post-mortem and clocks.
+    #[serde(default)]
+    pub aftermath: BTreeMap<IncidentId, Aftermath>,
     /// Open actions, and the newest that are over.
     pub actions: BTreeMap<ActionId, ActionState>,
     /// Actions that are proposed, requested, or performed and not yet proven.

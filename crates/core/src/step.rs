@@ -11,6 +11,7 @@
 
 mod absorb;
 mod actions;
+mod aftermath;
 mod calling;
 pub(crate) mod heartbeats;
 mod incidents;
@@ -69,10 +70,19 @@ impl State {
             now: self.memory.last_step.unwrap_or(Timestamp::MIN),
             ..view
         });
-        [self.memory.next_timer(), promises, planned, actions, calls]
-            .into_iter()
-            .flatten()
-            .min()
+        let aftermath = aftermath::next_change(View {
+            now: self.memory.last_step.unwrap_or(Timestamp::MIN),
+            ..view
+        });
+        let next = [
+            self.memory.next_timer(),
+            promises,
+            planned,
+            actions,
+            calls,
+            aftermath,
+        ];
+        next.into_iter().flatten().min()
     }
 }
 
@@ -93,6 +103,7 @@ pub fn step(
         components: BTreeSet::new(),
         lost_sight: false,
         news: Vec::new(),
+        failures: Vec::new(),
     };
     work.keep_time();
     work.state.memory.tracked_since.get_or_insert(now);
@@ -110,6 +121,7 @@ pub fn step(
         work.touch(subject);
     }
     work.settle();
+    work.count_failures();
     work.state.memory.last_step = Some(now);
     work.events
 }
@@ -131,6 +143,8 @@ pub(crate) struct Work<'a> {
     lost_sight: bool,
     /// What is to be told of maintenances.
     news: Vec<maintenance::News>,
+    /// What failed, to be counted once it is known which incident it belongs to.
+    failures: Vec<aftermath::Failure>,
 }
 
 impl Work<'_> {
@@ -208,6 +222,7 @@ impl Work<'_> {
             self.settle_components();
             self.tell();
             self.tell_of_maintenances();
+            self.settle_aftermath();
             if self.touched.is_empty() {
                 return;
             }

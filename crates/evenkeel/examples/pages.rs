@@ -3,6 +3,8 @@
 
 #[path = "pages/planned.rs"]
 mod planned;
+#[path = "pages/postmortem.rs"]
+mod postmortem;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -27,12 +29,13 @@ use evenkeel_core::edge::{
 use evenkeel_core::event::{Event, What};
 use evenkeel_core::forecast::{Exhausts, Forecast, Grows};
 use evenkeel_core::ids::{JobId, RunId};
+use evenkeel_core::notice::Regime;
 use evenkeel_core::observation::*;
 use evenkeel_core::policy::{
     CheckPolicy, ComponentPolicy, DatabasePolicy, JobPolicy, Policy, PoolPolicy, ReadinessPolicy,
     RetryPolicy, RoutePolicy,
 };
-use evenkeel_core::record::{Phase, Record};
+use evenkeel_core::record::{Day, Phase, Record};
 use evenkeel_core::status::Status;
 use evenkeel_core::step::{State, step};
 use evenkeel_core::subject::{Backend, Subject};
@@ -58,6 +61,7 @@ const COMPONENTS: &[(&str, &str)] = &[
 
 fn policy(mode: Mode) -> Policy {
     let mut policy = Policy::default();
+    policy.notices.regimes = [Regime::Dora].into();
     for (position, (id, name)) in (0..).zip(COMPONENTS) {
         let component = ComponentPolicy {
             name: (*name).into(),
@@ -528,6 +532,52 @@ impl Story {
         }
     }
 
+    fn resolved() -> Self {
+        let mut story = Story::begin(Mode::Act, Duration::from_secs(420));
+        story.export_blocks_logins();
+        let run = story
+            .state
+            .record
+            .runs
+            .keys()
+            .next()
+            .cloned()
+            .expect("a run");
+        for _ in 0..2 {
+            let waits = story.logins_wait(&run);
+            story.sees(10_000, vec![waits]);
+        }
+        story.perform(Outcome::Done("backend 4711: its session was ended".into()));
+        let calm = story.nobody_waits();
+        story.sees(200, vec![calm]);
+        let exit = RunExit {
+            run,
+            job: "payroll-export".into(),
+            ended_at: story.now,
+            exit: Exit::Signal(15),
+        };
+        story.sees(200, vec![Seen::RunExit(exit)]);
+        for _ in 0..30 {
+            let calm = story.nobody_waits();
+            story.sees(10_000, vec![calm]);
+            story.perform(Outcome::Done("done".into()));
+        }
+        story
+    }
+
+    fn people_write(&mut self) {
+        for order in postmortem::orders(Day::of(self.now)) {
+            self.now += SignedDuration::from_secs(1);
+            let input = Observation {
+                at: self.now,
+                by: "operator:ana".into(),
+                seen: Seen::Order(order),
+            };
+            let events = step(&mut self.state, &self.policy, &[input], self.now);
+            self.events.extend(events);
+        }
+    }
+
     fn told(mut self) -> Told {
         self.people_act();
         let events = std::mem::take(&mut self.events);
@@ -582,37 +632,10 @@ fn scene(name: &str) -> Told {
             }
             story.told()
         }
-        "resolved" => {
-            let mut story = Story::begin(Mode::Act, ago(420));
-            story.export_blocks_logins();
-            let run = story
-                .state
-                .record
-                .runs
-                .keys()
-                .next()
-                .cloned()
-                .expect("a run");
-            // Long enough for customers to be told.
-            for _ in 0..2 {
-                let waits = story.logins_wait(&run);
-                story.sees(10_000, vec![waits]);
-            }
-            story.perform(Outcome::Done("backend 4711: its session was ended".into()));
-            let calm = story.nobody_waits();
-            story.sees(200, vec![calm]);
-            let exit = RunExit {
-                run,
-                job: "payroll-export".into(),
-                ended_at: story.now,
-                exit: Exit::Signal(15),
-            };
-            story.sees(200, vec![Seen::RunExit(exit)]);
-            for _ in 0..30 {
-                let calm = story.nobody_waits();
-                story.sees(10_000, vec![calm]);
-                story.perform(Outcome::Done("done".into()));
-            }
+        "resolved" => Story::resolved().told(),
+        "postmortem" => {
+            let mut story = Story::resolved();
+            story.people_write();
             story.told()
         }
         "proposal" => {
@@ -701,7 +724,14 @@ async fn main() -> std::io::Result<()> {
     let mut senders = Vec::new();
     let mut lines = String::new();
     for name in [
-        "well", "incident", "resolved", "proposal", "unknown", "planned", "stale",
+        "well",
+        "incident",
+        "resolved",
+        "postmortem",
+        "proposal",
+        "unknown",
+        "planned",
+        "stale",
     ] {
         let Told {
             published,

@@ -15,6 +15,7 @@ mod listing;
 mod maintenance;
 mod orders;
 mod people;
+mod postmortem;
 mod print;
 mod replay;
 mod run;
@@ -197,6 +198,15 @@ enum Command {
     Maintenance(maintenance::MaintenanceCommand),
     /// Correct what customers were told. What was told stays, with the correction beside it.
     Correct(telling::CorrectArguments),
+    /// What happened, why, and what is done about it: after an incident, for customers and
+    /// colleagues.
+    #[command(subcommand)]
+    Postmortem(postmortem::PostmortemCommand),
+    /// The clock of a legal notice (NIS2, DORA, GDPR): start it, stop it, note what was given.
+    ///
+    /// No legal advice: whether, to whom and by when an incident has to be notified is for a
+    /// person to judge.
+    Notice(postmortem::NoticeArguments),
     /// Let a proposed action be done, let customers be told, or lift a stop.
     Approve {
         /// The action: A-7; or the incident whose word waits: I-3.
@@ -358,6 +368,8 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Tell(arguments) => telling::tell(&source()?, arguments, json),
         Command::Maintenance(command) => maintenance::maintenance(&source()?, command, json),
         Command::Correct(arguments) => telling::correct(&source()?, arguments, json),
+        Command::Postmortem(command) => postmortem::postmortem(&source()?, command, json),
+        Command::Notice(arguments) => postmortem::notice(&source()?, arguments, json),
         Command::Approve { action, lift } => {
             orders::approve(&source()?, action.as_deref(), lift.as_deref(), json)
         }

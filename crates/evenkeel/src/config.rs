@@ -21,6 +21,7 @@ mod listeners;
 mod maintenance;
 mod may;
 mod names;
+mod notices;
 mod people;
 mod pools;
 mod program;
@@ -341,6 +342,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let pager = program::pager(&mut root, report);
     let incidents = program::incidents(&mut root, report);
     let telling = program::telling(&mut root, report);
+    let notices = notices::notices(&mut root, report);
     let keep_for = program::retention(&mut root, report);
     let recorder = recorder::read(&mut root, report);
     let log = program::log(&mut root, report);
@@ -356,6 +358,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let mut policy = Policy {
         incidents,
         telling,
+        notices,
         ..Policy::default()
     };
     let person_sections = root.many(report, "person", "[person]");

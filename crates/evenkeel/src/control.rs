@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use crate::access::Access;
 use crate::access::audit::Done;
 use crate::heartbeats::view;
+use crate::postmortem;
 use crate::pump::orders::OrderDesk;
 use crate::pump::pings::{PingDesk, Untaken};
 use crate::pump::published::Published;
@@ -44,6 +45,8 @@ pub struct Control {
     pub published: watch::Receiver<Arc<Published>>,
     /// What the configuration says.
     pub policy: Arc<Policy>,
+    /// The name of the service under guard.
+    pub service: String,
     /// Where orders go.
     pub orders: OrderDesk,
     /// Who may open the console.
@@ -132,6 +135,9 @@ pub fn router(control: Control) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/incidents", get(incidents))
         .route("/v1/incidents/{id}", get(incident))
+        .route("/v1/postmortems", get(postmortems))
+        .route("/v1/postmortems/{id}", get(postmortem))
+        .route("/v1/postmortems/{id}/{file}", get(postmortem_file))
         .route("/v1/runs", get(runs))
         .route("/v1/runs/{run}", get(run))
         .route("/v1/locks", get(locks))
@@ -186,6 +192,43 @@ async fn incident(State(control): State<Control>, FromPath(id): FromPath<String>
             StatusCode::NOT_FOUND,
             format!("there is no incident {id}; `evenkeel incidents` lists them"),
         ),
+    }
+}
+
+async fn postmortems(State(control): State<Control>) -> Response {
+    let live = control.published.borrow().clone();
+    Json(postmortem::list(&live.record, Timestamp::now())).into_response()
+}
+
+fn no_postmortem(id: &str) -> Response {
+    refused(
+        StatusCode::NOT_FOUND,
+        format!("{id} has no post-mortem; `evenkeel postmortem list` lists them"),
+    )
+}
+
+async fn postmortem(State(control): State<Control>, FromPath(id): FromPath<String>) -> Response {
+    let live = control.published.borrow().clone();
+    let found = id.parse::<IncidentId>().ok();
+    match found.and_then(|id| postmortem::report(&live.record, id, Timestamp::now())) {
+        Some(report) => Json(report).into_response(),
+        None => no_postmortem(&id),
+    }
+}
+
+async fn postmortem_file(
+    State(control): State<Control>,
+    FromPath((id, file)): FromPath<(String, String)>,
+) -> Response {
+    let live = control.published.borrow().clone();
+    let (record, policy, now) = (&live.record, &control.policy, Timestamp::now());
+    let found = id.parse::<IncidentId>().ok().zip(postmortem::named(&file));
+    let text = found.and_then(|(id, as_asked)| {
+        postmortem::written(record, policy, &control.service, id, as_asked, now)
+    });
+    match text {
+        Some(text) => text.into_response(),
+        None => no_postmortem(&id),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod edge;
 pub mod heartbeats;
 pub mod hotline;
 pub mod metrics;
+pub mod postmortem;
 pub mod public;
 pub mod publish;
 pub mod pump;

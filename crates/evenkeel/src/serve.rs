@@ -234,6 +234,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     let control = Control {
         published: handle.published.clone(),
         policy,
+        service: config.page.name.clone(),
         orders: handle.orders.clone(),
         access: access.clone(),
         heartbeats: handle.pings.clone(),

@@ -155,6 +155,23 @@ impl Style {
         policy(&styles, more)
     }
 
+    /// A whole page that stands by itself, in a file.
+    pub(crate) fn alone(&self, language: &str, title: &str, body: Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang=(language) {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (title) }
+                    style { (PreEscaped(self.css)) }
+                }
+                body { (body) }
+            }
+        }
+    }
+
     /// Puts on an answer what every answer carries.
     pub(crate) fn guard(&self, response: Response, cache: &'static str) -> Response {
         self.guard_by(response, cache, self.policy.clone())
@@ -240,9 +257,11 @@ mod tests {
                 "/incidents/{id}",
                 "/maintenance",
                 "/maintenance/{id}",
+                "/incidents/{id}/postmortem",
                 "/{language}",
                 "/{language}/",
                 "/{language}/incidents/{id}",
+                "/{language}/incidents/{id}/postmortem",
                 "/{language}/incidents/{id}/useful",
                 "/{language}/maintenance",
                 "/{language}/maintenance/{id}",

@@ -24,6 +24,8 @@ mod maintenance;
 mod orders;
 #[path = "cli/place.rs"]
 mod place;
+#[path = "cli/postmortem.rs"]
+mod postmortem;
 #[path = "cli/secrets.rs"]
 mod secrets;
 #[path = "cli/shapes.rs"]

@@ -26,7 +26,7 @@ use crate::journal::{Journal, READ_ENTRIES_MAX};
 
 /// The shape of a snapshot's body. Raise it whenever `Record` or how events fold into it
 /// changes: a snapshot of another format is passed over.
-pub const RECORD_FORMAT: u32 = 3;
+pub const RECORD_FORMAT: u32 = 4;
 
 /// The field of a serialized event that repeats the kind; the entry has a column for it.
 const TAG: &str = "event";

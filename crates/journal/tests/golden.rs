@@ -4,6 +4,9 @@
 //! `EVENKEEL_BLESS=1` writes the files that are missing, and never touches one that is
 //! there: a history cannot be rewritten either.
 
+#[path = "golden/postmortem.rs"]
+mod postmortem;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +14,7 @@ use std::time::Duration;
 use evenkeel_core::Timestamp;
 use evenkeel_core::action::{Action, ActionKind, EndHow, Outcome, Task};
 use evenkeel_core::edge::EdgeOrder;
-use evenkeel_core::event::{Event, What, Withheld};
+use evenkeel_core::event::{Event, Reminder, What, Withheld};
 use evenkeel_core::evidence::{EvidenceItem, EvidenceKind, Fact, KeptEvidence};
 use evenkeel_core::finding::{Finding, FindingKey, FindingKind, Severity};
 use evenkeel_core::heartbeat::{Expectation, HeartbeatSpec, MailWords, Ping, PingSource, Signal};
@@ -23,8 +26,10 @@ use evenkeel_core::maintenance::{
     PlannedImpact, Stretch, Turn,
 };
 use evenkeel_core::message::{Body, Message};
+use evenkeel_core::notice::{NoticeChange, Nudge, Regime, Step};
 use evenkeel_core::observation::{Act, Exit, Order, Origin, Resource};
-use evenkeel_core::record::Record;
+use evenkeel_core::postmortem::{MeasureState, PostmortemChange, Section};
+use evenkeel_core::record::{Day, Record};
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::{Backend, Subject};
 use evenkeel_core::telling::{Affected, DataAffected, FreeText, PersonWord, Tell, ToldFacts};
@@ -354,6 +359,75 @@ fn other_samples() -> Vec<What> {
             by: Some("operator:ana".into()),
             promised_at: at(1200),
         },
+        What::PostmortemDrafted {
+            incident,
+            facts: Box::new(postmortem::facts()),
+        },
+        What::PostmortemWritten {
+            incident,
+            section: Section::WentWell,
+            text: Some(FreeText {
+                language: Language::Dutch,
+                text: "Iedereen was er binnen vijf minuten.".into(),
+            }),
+            revision: 2,
+            by: "operator:ana".into(),
+        },
+        What::MeasureAdded {
+            incident,
+            measure: 1,
+            what: FreeText {
+                language: Language::Dutch,
+                text: "De export krijgt een eigen server.".into(),
+            },
+            owner: "ana".into(),
+            due: Day(20_800),
+            by: "operator:bea".into(),
+        },
+        What::MeasureChanged {
+            incident,
+            measure: 1,
+            state: MeasureState::Dropped,
+            due: Day(20_810),
+            reason: Some("the export is gone".into()),
+            by: "operator:ana".into(),
+        },
+        What::PostmortemPublished {
+            incident,
+            edition: 2,
+            correction: Some(FreeText {
+                language: Language::Dutch,
+                text: "De oorzaak was het netwerk.".into(),
+            }),
+            by: "operator:ana".into(),
+        },
+        What::Reminded {
+            incident,
+            of: Reminder::Notice {
+                regime: Regime::Nis2,
+                step: Step::Second,
+                nudge: Nudge::Soon,
+            },
+        },
+        What::NoticeClockStarted {
+            incident,
+            regime: Regime::Gdpr,
+            because: "customers were told that data is affected".into(),
+            by: None,
+        },
+        What::NoticeClockStopped {
+            incident,
+            regime: Regime::Gdpr,
+            reason: "no personal data".into(),
+            by: "operator:ana".into(),
+        },
+        What::NoticeGiven {
+            incident,
+            regime: Regime::Nis2,
+            step: Step::First,
+            reference: "BSI 2026-17".into(),
+            by: "operator:ana".into(),
+        },
         What::MessageEnded {
             message: MessageId(7),
             outcome: Outcome::Done("the public page says so".into()),
@@ -531,6 +605,52 @@ fn a_record_of_everything_survives_its_snapshot() {
     }
     let snapshot = codec::snapshot(&record).unwrap();
     assert_eq!(codec::record_in(&snapshot), Some(record));
+}
+
+/// Orders about post-mortems and notices have their fields beside the incident's.
+#[test]
+fn what_people_order_of_a_post_mortem_keeps_its_shape() {
+    let incident = IncidentId(3);
+    let orders = [
+        (
+            Order::Postmortem {
+                incident,
+                change: PostmortemChange::Write {
+                    section: Section::Cause,
+                    text: None,
+                    read: 4,
+                },
+            },
+            json!({ "order": "postmortem", "incident": "I-3", "change": "write", "section": "cause", "read": 4 }),
+        ),
+        (
+            Order::Postmortem {
+                incident,
+                change: PostmortemChange::ChangeMeasure {
+                    measure: 2,
+                    state: MeasureState::Done,
+                    due: Day(20_800),
+                    reason: None,
+                },
+            },
+            json!({ "order": "postmortem", "incident": "I-3", "change": "change_measure", "measure": 2, "state": "done", "due": 20_800 }),
+        ),
+        (
+            Order::Notice {
+                incident,
+                regime: Regime::Dora,
+                change: NoticeChange::Give {
+                    step: Step::Last,
+                    reference: "BaFin 12".into(),
+                },
+            },
+            json!({ "order": "notice", "incident": "I-3", "regime": "dora", "change": "give", "step": "last", "reference": "BaFin 12" }),
+        ),
+    ];
+    for (order, written) in orders {
+        assert_eq!(serde_json::to_value(&order).unwrap(), written);
+        assert_eq!(serde_json::from_value::<Order>(written).unwrap(), order);
+    }
 }
 
 /// What a person adds to a public word came later; without it the shape is the old one.

@@ -64,6 +64,12 @@ pub enum Canary {
     NeverOver,
     /// A maintenance begins that nobody planned.
     BeginUnannounced,
+    /// What is left of incidents is forgotten.
+    ForgetDrafts,
+    /// What was published becomes what is written now.
+    RewritePublished,
+    /// That somebody was reminded is forgotten.
+    RemindForEver,
 }
 
 impl Canary {
@@ -138,6 +144,17 @@ impl Canary {
             "begin-unannounced",
             Self::BeginUnannounced,
             "announced-before",
+        ),
+        ("forget-drafts", Self::ForgetDrafts, "harm-has-a-draft"),
+        (
+            "rewrite-published",
+            Self::RewritePublished,
+            "published-stays",
+        ),
+        (
+            "remind-for-ever",
+            Self::RemindForEver,
+            "reminders-are-bounded",
         ),
     ];
 

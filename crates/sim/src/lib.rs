@@ -13,6 +13,7 @@
 //! in on purpose, each of which must be caught; [marks](marks) prove that the interesting
 //! situations were met at all.
 
+mod aftermath;
 mod beats;
 pub mod canary;
 mod edge;

@@ -115,6 +115,14 @@ impl Marks {
             "maintenance cancelled",
             "harm covered",
             "harm covered no more",
+            "post-mortem drafted",
+            "post-mortem written",
+            "post-mortem published",
+            "post-mortem corrected",
+            "measure done",
+            "measure reminded",
+            "notice clock started",
+            "notice clock stopped",
         ];
         all.extend(others.map(str::to_owned));
         all

@@ -17,6 +17,7 @@ use evenkeel_core::subject::{Backend, Subject};
 use evenkeel_core::time;
 
 use self::pools::PoolOracle;
+use crate::aftermath::AftermathOracle;
 use crate::maintenance::MaintenanceOracle;
 use crate::policy::{BACKOFF, SORTS, role_may_be_ended};
 use crate::sim::Sim;
@@ -169,6 +170,18 @@ pub const INVARIANTS: &[(&str, &str)] = &[
         "announced-before",
         "No maintenance begins of which customers were not told before.",
     ),
+    (
+        "harm-has-a-draft",
+        "Every incident that hurt customers has the draft of a post-mortem when it is resolved.",
+    ),
+    (
+        "published-stays",
+        "A post-mortem that was published stays as it was; a correction is a further edition.",
+    ),
+    (
+        "reminders-are-bounded",
+        "A late measure is reminded of once a week and four times at most, a notice twice.",
+    ),
     ("journal", "The journal takes and gives what it promised."),
 ];
 
@@ -187,6 +200,7 @@ pub(crate) struct Oracle {
     pub(crate) pools: PoolOracle,
     pub(crate) telling: TellingOracle,
     pub(crate) maintenance: MaintenanceOracle,
+    pub(crate) aftermath: AftermathOracle,
     /// What people had ordered of the edge after the newest append.
     edge_before: evenkeel_core::edge::EdgePlan,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use evenkeel_core::action::ActionKind;
 use evenkeel_core::authority::{Authority, Grant, Mode};
 use evenkeel_core::edge::Criticality;
+use evenkeel_core::notice::Regime;
 use evenkeel_core::policy::{
     CheckPolicy, ComponentPolicy, Concurrency, DatabasePolicy, JobPolicy, LeakPolicy, LockPolicy,
     Pattern, Policy, PoolPolicy, ProductPolicy, ReadinessPolicy, RetryPolicy, RoutePolicy,
@@ -93,6 +94,7 @@ const WARM_UP: Duration = Duration::from_secs(120);
 
 pub(crate) fn policy() -> Policy {
     let mut policy = Policy::default();
+    policy.notices.regimes = Regime::ALL.into();
     for (position, (id, name, database)) in
         (0..).zip([("login", "Login", MAIN), ("quotes", "Quotes", WATCHED)])
     {

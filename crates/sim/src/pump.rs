@@ -31,7 +31,7 @@ pub(crate) struct Pump {
     pub(crate) state: State,
     pub(crate) journal: MemoryJournal,
     /// The record as the journal's own entries fold.
-    shadow: Record,
+    pub(crate) shadow: Record,
     queue: Vec<Observation>,
     /// Decided and not yet durable: the journal refuses.
     waiting: Vec<Event>,
@@ -113,6 +113,7 @@ impl Sim {
             }
             self.forget_what_was_told();
             self.meddle_with_maintenances();
+            self.forget_aftermath();
             let events = step(&mut self.pump.state, &self.core_policy, &inputs, now);
             self.pump.waiting = events;
             self.pump.decided_at = self.now;
@@ -198,6 +199,9 @@ impl Sim {
                     | Canary::CoverEverything
                     | Canary::NeverOver
                     | Canary::BeginUnannounced
+                    | Canary::ForgetDrafts
+                    | Canary::RewritePublished
+                    | Canary::RemindForEver
             )
         );
         // Comparing costs what there is, not what changed: every so often, and always
@@ -220,6 +224,7 @@ impl Sim {
         self.judge_pool_events(&events);
         self.judge_maintenances(&events);
         self.judge_told(&events);
+        self.judge_aftermath(&events);
         if self.faults && self.rng.u32(..1500) == 0 {
             self.marks.hit("crash after append");
             self.crash();
@@ -363,6 +368,7 @@ impl Sim {
                 }
                 self.oracle_on_fold();
                 self.judge_words_kept();
+                self.judge_editions();
             }
             Err(error) => {
                 self.violate("journal", &format!("it could not be folded: {error}"));

@@ -88,6 +88,7 @@ pub(crate) enum Happening {
     Operator,
     Teller,
     Planner,
+    Writer,
     Mishap,
     Look,
     Deliver(Box<Observation>),
@@ -241,6 +242,7 @@ impl Sim {
         sim.plan(10 * MINUTE, Happening::Operator);
         sim.plan(12 * MINUTE, Happening::Teller);
         sim.plan(9 * MINUTE, Happening::Planner);
+        sim.plan(20 * MINUTE, Happening::Writer);
         sim.plan(30 * MINUTE, Happening::Mishap);
         sim.plan(SECOND, Happening::Probe);
         sim.plan(2 * SECOND, Happening::Beat);
@@ -330,6 +332,7 @@ impl Sim {
             Happening::Operator => self.operator(),
             Happening::Teller => self.teller(),
             Happening::Planner => self.planner(),
+            Happening::Writer => self.writer(),
             Happening::Mishap => self.mishap(),
             Happening::Look => self.look(),
             Happening::Deliver(observation) => self.deliver(*observation),

@@ -25,6 +25,7 @@ impl Record {
     pub fn apply(&mut self, event: &Event) {
         self.revision += 1;
         let at = event.at;
+        self.note_end(&event.what, at);
         match &event.what {
             What::SlotTaken { job, scheduled_at } => self.take_slot(job, *scheduled_at),
             What::SlotSkipped {
@@ -246,6 +247,15 @@ impl Record {
             | What::MaintenanceReminded { .. }
             | What::MaintenanceOverdue { .. }
             | What::PeakDated { .. } => self.fold_maintenance(&event.what, at),
+            What::PostmortemDrafted { .. }
+            | What::PostmortemWritten { .. }
+            | What::MeasureAdded { .. }
+            | What::MeasureChanged { .. }
+            | What::PostmortemPublished { .. }
+            | What::Reminded { .. }
+            | What::NoticeClockStarted { .. }
+            | What::NoticeClockStopped { .. }
+            | What::NoticeGiven { .. } => self.fold_aftermath(&event.what, at),
             What::MessageEnded { message, outcome } => {
                 if let Some(state) = self.messages.get_mut(message) {
                     state.outcome = Some(outcome.clone());
@@ -307,6 +317,7 @@ impl Record {
             | What::HeartbeatScheduled { .. } => self.fold_heartbeat(&event.what, at),
             What::EdgeOrdered { change, .. } => self.order_edge(change, at),
         }
+        self.note_turn(&event.what, at);
     }
 
     fn job(&mut self, job: &JobId) -> &mut super::JobState {
@@ -654,13 +665,18 @@ impl Record {
 
     fn forget_incidents(&mut self) {
         while self.incidents.len() > KEPT_ENDED {
-            let oldest = self
+            let over = self
                 .incidents
                 .values()
-                .find(|incident| incident.status == IncidentStatus::Resolved)
+                .filter(|incident| incident.status == IncidentStatus::Resolved)
                 .map(|incident| incident.id);
+            // What was published, and what is still to be done, is kept longest.
+            let oldest = over.min_by_key(|id| (self.is_of_use(*id), *id));
             match oldest {
-                Some(id) => self.incidents.remove(&id),
+                Some(id) => {
+                    self.incidents.remove(&id);
+                    self.aftermath.remove(&id);
+                }
                 None => return,
             };
         }

@@ -85,7 +85,10 @@ impl Work<'_> {
                 about: done.about.clone(),
                 from: done.from.clone(),
             }),
-            Seen::CheckResult(result) => self.see_check(by, result, at),
+            Seen::CheckResult(result) => {
+                self.note_failed_check(result);
+                self.see_check(by, result, at);
+            }
             Seen::ReadinessDue(due) => self.ask_readiness(due),
             Seen::Absence(absence) => self.was_absent(absence.since),
             Seen::Ping(ping) => self.take_ping(ping, at),
@@ -94,8 +97,13 @@ impl Work<'_> {
                 self.state.memory.count_requests(window, at);
                 let memory = &mut self.state.memory.edge;
                 let was_seen = memory.is_fresh(now);
+                let known_at = memory.seen_at();
                 let touched = memory.see_window(window, self.policy, at, now);
+                let is_news = memory.seen_at() != known_at;
                 self.touched.extend(touched);
+                if is_news {
+                    self.note_failed_requests(window);
+                }
                 if !was_seen {
                     self.touch_all_components();
                 }
@@ -437,6 +445,14 @@ impl Work<'_> {
             Order::Correct(correct) => self.correct_as_ordered(by, correct),
             Order::ApproveWord { incident } => self.approve_word(*incident, by),
             Order::RefuseWord { incident, reason } => self.refuse_word(*incident, by, reason),
+            Order::Postmortem { incident, change } => {
+                self.change_postmortem(by, *incident, change);
+            }
+            Order::Notice {
+                incident,
+                regime,
+                change,
+            } => self.change_clock(by, *incident, *regime, change),
             Order::StartJob { job } => {
                 let open = self
                     .state

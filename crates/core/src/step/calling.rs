@@ -34,6 +34,14 @@ fn quiet_until(view: View<'_>, person: &PersonPolicy) -> Option<Timestamp> {
     (is_quiet(view, person) == Some(true)).then_some(*until)
 }
 
+/// Until when somebody who is no more than reminded is left alone: a person, or whoever is
+/// first in order where nobody is named.
+pub(super) fn quiet_of(view: View<'_>, person: Option<&PersonId>) -> Option<Timestamp> {
+    let mut people = view.policy.calling.people.iter();
+    let found = people.find(|one| person.is_none_or(|person| one.id == *person));
+    quiet_until(view, found?)
+}
+
 /// Whether a person may be called now, when it is critical. Not known is no reason not to.
 fn may_be_called(view: View<'_>, person: &PersonPolicy) -> bool {
     person.critical_in_quiet_hours || is_quiet(view, person) != Some(true)

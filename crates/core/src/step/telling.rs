@@ -316,12 +316,14 @@ impl Work<'_> {
         let soon = self.policy.incidents.next_update_after;
         if let Some(body) = self.state.record.update_of(by, tell, soon, self.now) {
             self.request(Some(tell.incident), body);
+            self.note_told(tell.incident, &tell.facts);
         }
     }
 
     pub(super) fn correct_as_ordered(&mut self, by: &Observer, correct: &Correct) {
         if let Some((incident, body)) = self.state.record.correction_of(by, correct) {
             self.request(Some(incident), body);
+            self.note_told(incident, &correct.facts);
         }
     }
 

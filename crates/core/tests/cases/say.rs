@@ -160,6 +160,13 @@ pub(crate) fn say(what: &What) -> String {
         } => {
             format!("word withdrawn: {incident}: {reason}")
         }
+        What::PostmortemDrafted { incident, facts } => {
+            let span = facts.recovered_at.duration_since(facts.hurt_from);
+            let told = facts.first_word_at.map_or("never told".into(), |at| {
+                format!("told after {:#}", at.duration_since(facts.hurt_from))
+            });
+            format!("post-mortem drafted: {incident} hurt for {span:#}, {told}")
+        }
         other => crate::heartbeats::say(other)
             .or_else(|| crate::maintenance::say(other))
             .unwrap_or_else(|| other.kind().to_owned()),

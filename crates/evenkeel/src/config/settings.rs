@@ -126,6 +126,10 @@ pub const SECTIONS: &[Section] = &[
         about: "When customers are told.",
     },
     Section {
+        name: "notices",
+        about: "Clocks of legal notices: none is kept unless you say so. No legal advice: whether, to whom and by when an incident has to be notified is for a person to judge.",
+    },
+    Section {
         name: "retention",
         about: "How long entries stay in the journal. Incidents, actions and messages are kept for ever.",
     },
@@ -364,6 +368,13 @@ settings! {
         "mode" Text "\"automatic\"" "\"veto\"" "`automatic`: customers are told at once. `veto`: the operator is paged first and has `veto_within` to stop it. `propose`: nothing is told before an operator approves it; then the first word is as late as they are.";
         "veto_within" Duration "\"20s\"" "\"15s\"" "How long a word waits for a veto. Together with `tell_after` at most 30s, so that the first word comes within a minute.";
         "tell_after" Duration "\"10s\"" "\"5s\"" "Harm that is over sooner, and by which no request failed, is told nobody: it is a line in the history. At most 30s, so that the first word comes within a minute; what fails requests is told at once.";
+    }
+    "notices" {
+        "nis2" YesNo "false" "true" "Keep the clock of NIS2, Directive (EU) 2022/2555 Article 23: 24 h, 72 h, one month. It starts by itself, see below, or by hand.";
+        "nis2_down_for" Duration "\"30m\"" "\"20m\"" "Every component down for longer than this starts it. 30m is Article 7(a) of Implementing Regulation (EU) 2024/2690, of cloud computing services; what holds for you may be another article.";
+        "nis2_harm_for" Duration "\"1h\"" "\"45m\"" "Customers hurt for longer than this start it. 1h is Article 7(b), which also asks whether more than 5 % of the users in the Union, or a million, were limited: that is yours to say, and to stop the clock where they were fewer.";
+        "dora" YesNo "false" "true" "Keep the clock of DORA, Regulation (EU) 2022/2554 Article 19: 4 h after a person says that it is major (at most 24 h after it was found), 72 h, one month.";
+        "gdpr" YesNo "false" "true" "Keep the clock of the GDPR, Regulation (EU) 2016/679 Article 33: 72 h. It starts when a person tells customers that data is affected, or by hand.";
     }
     "retention" {
         "findings" Duration "\"400d\"" "\"90d\"" "Findings: what was seen to be wrong, and when it was over.";

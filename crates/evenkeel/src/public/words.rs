@@ -276,6 +276,89 @@ templates! {
     /// What the link to the calendar's file is.
     pub maintenance_calendar();
 
+    /// What a post-mortem is called.
+    pub postmortem();
+    /// Its title.
+    pub postmortem_of(title: &str);
+    /// The link to it.
+    pub postmortem_read();
+    /// The update that says where it is.
+    pub postmortem_published(link: &str);
+    /// Where its facts come from.
+    pub postmortem_source();
+    /// Heading of the figures.
+    pub heading_figures();
+    /// From when to when customers were hurt, and how long that is.
+    pub hurt(from: &str, to: &str, span: &str);
+    /// When the first sign was seen, where nobody was hurt yet.
+    pub first_sign(at: &str);
+    /// When it was found, and how long that took.
+    pub found_after(at: &str, span: &str);
+    /// When the first public word came, and how long that took.
+    pub first_word(at: &str, span: &str);
+    /// Where there was none.
+    pub first_word_none();
+    /// How often it came back.
+    pub came_back(count: u64);
+    /// How many requests failed.
+    pub failed_requests(count: u64);
+    /// How often our own tests failed.
+    pub failed_checks(count: u64);
+    /// That it hurt everybody.
+    pub affected_all_then();
+    /// That it hurt some.
+    pub affected_some_then();
+    /// That it hurt a group of customers, by its name.
+    pub affected_group_then(group: &str);
+    /// That no data was affected.
+    pub data_safe_then();
+    /// That data was.
+    pub data_affected_then();
+    /// That nobody knew yet.
+    pub data_checked_then();
+    /// Heading of the timeline.
+    pub heading_timeline();
+    /// The first sign, in the timeline.
+    pub moment_sign();
+    /// That it was found.
+    pub moment_found();
+    /// That customers were told, and what.
+    pub moment_told(word: &str);
+    /// That they were told that something was wrong.
+    pub moment_corrected();
+    /// That nobody was hurt any more.
+    pub moment_recovered();
+    /// That it was over.
+    pub moment_over();
+    /// That it came back.
+    pub moment_back();
+    /// How many moments found no room.
+    pub moments_left_out(count: u64);
+    /// Heading of what happened.
+    pub heading_summary();
+    /// Heading of why.
+    pub heading_cause();
+    /// Heading of what made it worse.
+    pub heading_factors();
+    /// Heading of what went well.
+    pub heading_went_well();
+    /// Heading of the measures.
+    pub heading_measures();
+    /// By when a measure is to be done.
+    pub measure_open(due: &str);
+    /// That it is late.
+    pub measure_late(due: &str);
+    /// That it is done.
+    pub measure_done(at: &str);
+    /// That it will not be done.
+    pub measure_dropped(at: &str);
+    /// For when it was first promised.
+    pub measure_moved(from: &str);
+    /// When the post-mortem was published.
+    pub edition_first(at: &str);
+    /// When it was corrected.
+    pub edition_corrected(at: &str);
+
     history_none();
     history_calm();
     history_disturbed(span: &str);

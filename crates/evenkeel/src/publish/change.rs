@@ -46,6 +46,7 @@ fn hash(record: &Record) -> [u8; 32] {
     let Record {
         components,
         incidents,
+        aftermath,
         messages,
         maintenances,
         open_maintenances: _,
@@ -81,6 +82,13 @@ fn hash(record: &Record) -> [u8; 32] {
     }
     for maintenance in maintenances.values() {
         take(&|hash| put(hash, maintenance));
+    }
+    for (id, aftermath) in aftermath {
+        if let Some(postmortem) = &aftermath.postmortem
+            && postmortem.published().is_some()
+        {
+            take(&|hash| put(hash, &(id, &postmortem.editions, &postmortem.measures)));
+        }
     }
     for message in messages.values().map(|state| &state.message) {
         if matches!(message.body, Body::Public { .. }) {

@@ -18,7 +18,7 @@ use super::RENEWALS;
 use super::expiry::{self, Stamp};
 use crate::public::words::Language;
 use crate::pump::published::Published;
-use crate::web::public::documents::address;
+use crate::web::public::documents::{address, postmortem_address};
 use crate::web::public::{machines, maintenance};
 use crate::web::{Site, public};
 
@@ -70,6 +70,15 @@ pub fn paths(record: &Record, policy: &Policy) -> Vec<Listed> {
         let id = incident.id;
         let pages = Language::ALL.map(|language| address(language, Some(id)));
         let pages = pages.into_iter().chain([format!("/incidents/{id}")]);
+        // What links to it comes after it.
+        let postmortem = record.postmortem(id);
+        if postmortem.is_some_and(|postmortem| postmortem.published().is_some()) {
+            let all = Language::ALL.map(|language| postmortem_address(language, id));
+            let all = all
+                .into_iter()
+                .chain([format!("/incidents/{id}/postmortem")]);
+            paths.extend(all.map(|path| listed(path, Moment::Past)));
+        }
         paths.extend(pages.map(|path| listed(path, speaks_of)));
     }
     let planned = record.maintenances.values().rev();

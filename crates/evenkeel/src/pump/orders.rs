@@ -6,6 +6,7 @@
 //!
 //! At the bound ([`WAITING_MAX`]) an order is refused at once.
 
+pub(crate) mod aftermath;
 mod edge;
 mod maintenance;
 pub(crate) mod telling;
@@ -179,7 +180,7 @@ fn check_words(by: &str, order: &Order) -> Result<(), Refusal> {
     {
         return malformed(why);
     }
-    if let Some(why) = telling::malformed(order) {
+    if let Some(why) = telling::malformed(order).or_else(|| aftermath::malformed(order)) {
         return malformed(why);
     }
     let (Order::Refuse { reason, .. }
@@ -223,6 +224,9 @@ pub fn in_words(order: &Order) -> String {
         | Order::Correct(_)
         | Order::ApproveWord { .. }
         | Order::RefuseWord { .. } => telling::in_words(order).unwrap_or_default(),
+        Order::Postmortem { .. } | Order::Notice { .. } => {
+            aftermath::in_words(order).unwrap_or_default()
+        }
     }
 }
 
@@ -304,6 +308,9 @@ impl Placed {
             Order::ApproveWord { incident } | Order::RefuseWord { incident, .. } => {
                 telling::not_waiting(*incident, record)
             }
+            Order::Postmortem { .. } | Order::Notice { .. } => {
+                aftermath::objection(&self.order, record, policy)
+            }
             Order::StartJob { job } => {
                 if !policy.jobs.contains_key(job) {
                     let known: Vec<&str> = policy.jobs.keys().map(|job| job.as_str()).collect();
@@ -369,6 +376,9 @@ fn was_obeyed(order: &Order, events: &[Event]) -> bool {
         | Order::Correct(_)
         | Order::ApproveWord { .. }
         | Order::RefuseWord { .. } => telling::was_obeyed(order, events).unwrap_or_default(),
+        Order::Postmortem { .. } | Order::Notice { .. } => {
+            aftermath::was_obeyed(order, events).unwrap_or_default()
+        }
         Order::StartJob { job: id } => {
             any(&|what| matches!(what, What::SlotTaken { job, .. } if job == id))
         }

@@ -282,6 +282,17 @@ impl Other<'_> {
                 incident: self.same_incident(*incident)?,
                 reason: reason.clone(),
             },
+            Order::Notice {
+                incident,
+                regime,
+                change,
+            } => Order::Notice {
+                incident: self.same_incident(*incident)?,
+                regime: *regime,
+                change: change.clone(),
+            },
+            // What was written is of what was read, which is another draft here.
+            Order::Postmortem { .. } => return None,
             // Which word it corrects has no counterpart: words are told at other times.
             Order::Correct(_) => return None,
             other => other.clone(),

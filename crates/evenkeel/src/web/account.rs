@@ -3,7 +3,7 @@
 
 use evenkeel_core::action::{ActionKind, Outcome};
 use evenkeel_core::edge::EdgeOrder;
-use evenkeel_core::event::{What, Withheld};
+use evenkeel_core::event::{Reminder, What, Withheld};
 use evenkeel_core::heartbeat::{Ping, Signal};
 use evenkeel_core::ids::{MessageId, Observer};
 use evenkeel_core::incident::IncidentStatus;
@@ -280,6 +280,119 @@ pub fn sentence(what: &What) -> String {
             Some(by) => format!("The word on {incident} that {by} promised is late."),
             None => format!("The promised word on {incident} is late."),
         },
+        What::PostmortemDrafted { incident, facts } => format!(
+            "What is known of {incident} was taken down for its post-mortem: customers were hurt from {} to {}.",
+            facts.hurt_from, facts.recovered_at
+        ),
+        What::PostmortemWritten {
+            incident,
+            section,
+            text,
+            revision,
+            by,
+        } => {
+            let section = section.as_str();
+            match text {
+                Some(text) => format!(
+                    "{by} wrote `{section}` of the post-mortem of {incident}, revision {revision} ({}): \"{}\"",
+                    text.language.tag(),
+                    text.text
+                ),
+                None => format!(
+                    "{by} took `{section}` out of the post-mortem of {incident}, revision {revision}."
+                ),
+            }
+        }
+        What::MeasureAdded {
+            incident,
+            measure,
+            what,
+            owner,
+            due,
+            by,
+        } => format!(
+            "{by} promised measure {measure} after {incident}, owner {owner}, due {}: \"{}\"",
+            crate::postmortem::iso(*due),
+            what.text
+        ),
+        What::MeasureChanged {
+            incident,
+            measure,
+            state,
+            due,
+            reason,
+            by,
+        } => {
+            let reason = reason.as_ref();
+            let reason =
+                reason.map_or(String::new(), |why| format!(", because: {}", stripped(why)));
+            format!(
+                "{by}: measure {measure} after {incident} is {}, due {}{reason}.",
+                state.as_str(),
+                crate::postmortem::iso(*due)
+            )
+        }
+        What::PostmortemPublished {
+            incident,
+            edition,
+            correction,
+            by,
+        } => match correction {
+            None => format!("{by} published the post-mortem of {incident}."),
+            Some(text) => format!(
+                "{by} corrected the post-mortem of {incident} (edition {edition}): \"{}\"",
+                text.text
+            ),
+        },
+        What::Reminded { incident, of } => match of {
+            Reminder::Measure { measure } => {
+                format!("Somebody was reminded of measure {measure} after {incident}.")
+            }
+            Reminder::Notice { regime, step, .. } => format!(
+                "Somebody was reminded of the {} of {} for {incident}.",
+                regime.step_name(*step).unwrap_or_default(),
+                regime.name()
+            ),
+        },
+        What::NoticeClockStarted {
+            incident,
+            regime,
+            because,
+            by,
+        } => match by {
+            Some(by) => format!(
+                "{by} started the clock of {} for {incident}, because: {}.",
+                regime.name(),
+                stripped(because)
+            ),
+            None => format!(
+                "The clock of {} runs for {incident}, because {}.",
+                regime.name(),
+                stripped(because)
+            ),
+        },
+        What::NoticeClockStopped {
+            incident,
+            regime,
+            reason,
+            by,
+        } => format!(
+            "{by} stopped the clock of {} for {incident}, because: {}.",
+            regime.name(),
+            stripped(reason)
+        ),
+        What::NoticeGiven {
+            incident,
+            regime,
+            step,
+            reference,
+            by,
+        } => format!(
+            "{by} gave the {} of {} for {incident}: {}.",
+            regime.step_name(*step).unwrap_or_default(),
+            regime.name(),
+            stripped(reference)
+        ),
         What::PingReceived { ping, ignored, .. } => heard(ping, *ignored),
         What::HeartbeatCreated {
             heartbeat,
@@ -544,6 +657,6 @@ fn spaced(word: &str) -> String {
 }
 
 /// Without the full stop that a sentence around it brings itself.
-fn stripped(text: &str) -> &str {
+pub(crate) fn stripped(text: &str) -> &str {
     text.trim_end_matches('.')
 }

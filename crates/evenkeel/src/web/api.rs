@@ -28,6 +28,7 @@ use super::operator::journal::{Search, Unsearched, look};
 use crate::access::{Bearer, Scope};
 use crate::control::Answered;
 use crate::heartbeats::view;
+use crate::postmortem;
 use crate::report::{self, StatusReport};
 
 /// One thing that can be asked for.
@@ -63,6 +64,21 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "/api/v1/incidents/{id}",
         "One incident with its findings, actions and messages.",
         "IncidentReport",
+    ),
+    of(
+        "/api/v1/postmortems",
+        "Post-mortems, newest incident first, drafts included.",
+        "[PostmortemLine]",
+    ),
+    of(
+        "/api/v1/postmortems/{id}",
+        "One post-mortem: what is known, written, promised and published; and clocks of legal notices.",
+        "PostmortemReport",
+    ),
+    of(
+        "/api/v1/postmortems/{id}/{file}",
+        "The same to read: `customers-nl.md` (or en, de, pl, da), `technical.md`, or `.html` of each.",
+        "text",
     ),
     of(
         "/api/v1/findings",
@@ -186,6 +202,9 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
         ("/api/v1/status", get(status)),
         ("/api/v1/incidents", get(incidents)),
         ("/api/v1/incidents/{id}", get(incident)),
+        ("/api/v1/postmortems", get(postmortems)),
+        ("/api/v1/postmortems/{id}", get(postmortem)),
+        ("/api/v1/postmortems/{id}/{file}", get(postmortem_file)),
         ("/api/v1/findings", get(findings)),
         ("/api/v1/runs", get(runs)),
         ("/api/v1/runs/{run}", get(run)),
@@ -276,6 +295,38 @@ async fn incident(_: Caller, State(console): State<Console>, Path(id): Path<Stri
     match found.and_then(|id| report::incident(&live.record, id)) {
         Some(report) => answered(&report),
         None => refused(StatusCode::NOT_FOUND, format!("there is no incident {id}")),
+    }
+}
+
+async fn postmortems(_: Caller, State(console): State<Console>) -> Response {
+    let live = console.site.now();
+    answered(&postmortem::list(&live.record, Timestamp::now()))
+}
+
+async fn postmortem(_: Caller, State(console): State<Console>, Path(id): Path<String>) -> Response {
+    let (live, now) = (console.site.now(), Timestamp::now());
+    let found = id.parse::<IncidentId>().ok();
+    match found.and_then(|id| postmortem::report(&live.record, id, now)) {
+        Some(report) => answered(&report),
+        None => refused(StatusCode::NOT_FOUND, format!("{id} has no post-mortem")),
+    }
+}
+
+async fn postmortem_file(
+    _: Caller,
+    State(console): State<Console>,
+    Path((id, file)): Path<(String, String)>,
+) -> Response {
+    let (live, now) = (console.site.now(), Timestamp::now());
+    let (policy, service) = (&console.site.policy, &console.site.name);
+    let found = id.parse::<IncidentId>().ok().zip(postmortem::named(&file));
+    let text = found.and_then(|(id, as_asked)| {
+        postmortem::written(&live.record, policy, service, id, as_asked, now)
+    });
+    match text {
+        // Never as a page of this origin.
+        Some(text) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response(),
+        None => refused(StatusCode::NOT_FOUND, format!("{id} has no {file}")),
     }
 }
 

@@ -28,6 +28,7 @@ mod orders;
 mod overview;
 mod plot;
 mod pools;
+mod postmortems;
 mod proposals;
 mod runs;
 mod subscribers;
@@ -63,8 +64,8 @@ static STYLE: LazyLock<Style> = LazyLock::new(|| {
     )
 });
 
-/// The longest form, bytes: a reason and a few names.
-const FORM_MAX: usize = 16 << 10;
+/// The longest form, bytes: a part of a post-mortem, each of its bytes written as three.
+const FORM_MAX: usize = 32 << 10;
 
 /// What answers without a login.
 pub const OPEN: &[&str] = &["/login", "/healthz", "/favicon.svg"];
@@ -130,6 +131,12 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Console>)> {
         ("/proposals", get(proposals::page)),
         ("/incidents", get(incidents::list)),
         ("/incidents/{id}", get(incidents::one)),
+        ("/postmortems", get(postmortems::list)),
+        (
+            "/postmortems/{id}",
+            get(postmortems::one).post(postmortems::write),
+        ),
+        ("/postmortems/{id}/{file}", get(postmortems::file)),
         ("/jobs", get(jobs::list)),
         ("/jobs/{job}", get(jobs::one)),
         ("/runs/{run}", get(runs::one)),
@@ -241,6 +248,7 @@ fn plain(site: &Site, title: &str, body: Markup) -> Markup {
 const WAYS: &[(&str, &str)] = &[
     ("/incidents", "Incidents"),
     ("/proposals", "Proposals"),
+    ("/postmortems", "Post-mortems"),
     ("/jobs", "Jobs"),
     ("/locks", "Locks"),
     ("/pools", "Pools"),

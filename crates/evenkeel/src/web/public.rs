@@ -59,11 +59,13 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
     let mut routes = vec![
         ("/", get(front)),
         ("/incidents/{id}", get(incident)),
+        ("/incidents/{id}/postmortem", get(postmortem)),
         ("/maintenance", get(calendar)),
         ("/maintenance/{id}", get(planned)),
         ("/{language}", get(without_slash)),
         ("/{language}/", get(front_in)),
         ("/{language}/incidents/{id}", get(incident_in)),
+        ("/{language}/incidents/{id}/postmortem", get(postmortem_in)),
         ("/{language}/incidents/{id}/useful", post(useful)),
         ("/{language}/maintenance", get(calendar_in)),
         ("/{language}/maintenance/{id}", get(planned_in)),
@@ -177,6 +179,30 @@ async fn useful(
     site.useful.count(id, is_useful);
     let page = asked.document(documents::thanks(&site, language, id));
     ([(header::CACHE_CONTROL, "no-store")], page).into_response()
+}
+
+async fn postmortem(site: State<Site>, Path(id): Path<String>, asked: Asked) -> Response {
+    let published = site.now();
+    let moment = Moment::of(&published);
+    let page = id
+        .parse::<IncidentId>()
+        .ok()
+        .and_then(|id| documents::postmortem(&site, &published, asked.language, moment, id));
+    match page {
+        Some(page) => asked.document(page),
+        None => missing(site, asked).await,
+    }
+}
+
+async fn postmortem_in(
+    site: State<Site>,
+    Path((tag, id)): Path<(String, String)>,
+    asked: Asked,
+) -> Response {
+    match Language::of_tag(&tag) {
+        Some(_) => postmortem(site, Path(id), asked).await,
+        None => missing(site, asked).await,
+    }
 }
 
 async fn calendar(State(site): State<Site>, asked: Asked) -> Response {

@@ -44,6 +44,13 @@ fn orders() -> Vec<(Value, u16)> {
         order.as_object_mut().expect("an order").extend(fields);
         (order, status)
     };
+    let of = |order: &str, change: &str, rest: Value, status| {
+        let mut order = json!({ "order": order, "incident": "I-999", "change": change });
+        let fields = rest.as_object().expect("fields").clone();
+        order.as_object_mut().expect("an order").extend(fields);
+        (order, status)
+    };
+    let english = json!({ "language": "en", "text": "An export hung." });
     let web = |instance: &str| json!({ "pool": "web", "instance": instance });
     let off = |component: &str, reason: &str, texts: Value| json!({ "component": component, "reason": reason, "texts": texts });
     vec![
@@ -142,6 +149,78 @@ fn orders() -> Vec<(Value, u16)> {
             json!({ "order": "refuse_word", "incident": "I-999", "reason": "no" }),
             404,
         ),
+        of(
+            "postmortem",
+            "write",
+            json!({ "section": "cause", "text": english, "read": 0 }),
+            404,
+        ),
+        of(
+            "postmortem",
+            "write",
+            json!({ "section": "cause", "text": { "language": "en", "text": " " }, "read": 0 }),
+            400,
+        ),
+        of(
+            "postmortem",
+            "write",
+            json!({ "section": "blame", "text": english, "read": 0 }),
+            400,
+        ),
+        of(
+            "postmortem",
+            "add_measure",
+            json!({ "what": english, "owner": "ana", "due": 20_800 }),
+            404,
+        ),
+        of(
+            "postmortem",
+            "add_measure",
+            json!({ "what": english, "owner": "ana", "due": 1 }),
+            400,
+        ),
+        of(
+            "postmortem",
+            "add_measure",
+            json!({ "what": english, "owner": "", "due": 20_800 }),
+            400,
+        ),
+        of(
+            "postmortem",
+            "change_measure",
+            json!({ "measure": 1, "state": "done", "due": 20_800, "reason": "built" }),
+            404,
+        ),
+        of(
+            "postmortem",
+            "publish",
+            json!({ "read": 1, "correction": english }),
+            404,
+        ),
+        of(
+            "notice",
+            "start",
+            json!({ "regime": "nis2", "reason": "down" }),
+            404,
+        ),
+        of(
+            "notice",
+            "start",
+            json!({ "regime": "hipaa", "reason": "down" }),
+            400,
+        ),
+        of(
+            "notice",
+            "stop",
+            json!({ "regime": "nis2", "reason": "no" }),
+            404,
+        ),
+        of(
+            "notice",
+            "give",
+            json!({ "regime": "nis2", "step": "first", "reference": "BSI 1" }),
+            404,
+        ),
         (
             json!({ "order": "lift_stop", "action_kind": "end_run", "scope": { "type": "job", "id": "export" } }),
             409,
@@ -154,6 +233,7 @@ fn title(order: &Value) -> String {
     let word = |key: &str| order[key].as_str().expect("a word").to_owned();
     match word("order").as_str() {
         "edge" => format!("edge: {}", word("edge")),
+        of @ ("postmortem" | "notice") => format!("{of}: {}", word("change")),
         other => other.to_owned(),
     }
 }

@@ -1,9 +1,11 @@
 //! Addresses, headers and words that must hold in every answer.
 
+use evenkeel_core::event::What;
 use evenkeel_core::ids::{IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::language::Language;
 use evenkeel_core::maintenance::{MaintenanceNews, MaintenanceStatus, PlannedImpact};
+use evenkeel_core::postmortem::{Counted, Section, facts_of};
 use evenkeel_core::status::Status;
 use evenkeel_core::telling::{Affected, DataAffected, FreeText, PersonWord, ToldFacts};
 use hyper::StatusCode;
@@ -477,4 +479,86 @@ fn feeds_are_in_every_language_and_are_different_feeds() {
         let named = format!(r#"href="/{tag}/feed.atom""#);
         assert!(scene.text(&format!("/{tag}/")).contains(&named));
     }
+}
+
+/// The post-mortem is published: the incident's entry is revised, and none is added.
+#[test]
+fn a_published_post_mortem_is_the_last_word_of_its_incident() {
+    let mut scene = after_an_outage();
+    let id = evenkeel_core::ids::IncidentId(1);
+    scene.comes_to(second(1000), id, IncidentStatus::Resolved);
+    let entry = |scene: &Scene| {
+        let text = scene.text("/de/feed.atom");
+        let feed = roxmltree::Document::parse(&text).expect("XML");
+        let all = feed.descendants();
+        let entries: Vec<_> = all.filter(|node| node.has_tag_name("entry")).collect();
+        assert_eq!(entries.len(), 1);
+        let of = |name: &str| {
+            let mut parts = entries[0].children();
+            let part = parts.find(|part| part.tag_name().name() == name);
+            part.and_then(|part| part.text())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        (of("id"), of("updated"), of("content"))
+    };
+    let before = entry(&scene);
+    let facts = facts_of(&scene.record, id, Counted::default()).expect("it is over");
+    scene.happens(
+        second(1000),
+        What::PostmortemDrafted {
+            incident: id,
+            facts: Box::new(facts),
+        },
+    );
+    assert_eq!(entry(&scene), before, "a draft is nobody's business");
+    let incidents = "/api/v2/incidents.json";
+    assert_eq!(scene.json(incidents)["incidents"][0]["status"], "resolved");
+    assert!(
+        scene.json(incidents)["incidents"][0]
+            .get("postmortem_body")
+            .is_none()
+    );
+    let by = || "operator:ana".into();
+    scene.happens(
+        second(5000),
+        What::PostmortemWritten {
+            incident: id,
+            section: Section::Cause,
+            text: Some(FreeText {
+                language: Language::Danish,
+                text: "En <eksport> hang.".into(),
+            }),
+            revision: 1,
+            by: by(),
+        },
+    );
+    scene.happens(
+        second(6000),
+        What::PostmortemPublished {
+            incident: id,
+            edition: 1,
+            correction: None,
+            by: by(),
+        },
+    );
+    let (same, updated, content) = entry(&scene);
+    assert_eq!(same, before.0);
+    assert!(updated > before.1, "{updated}");
+    let link = "https://status.example.com/de/incidents/I-1/postmortem";
+    assert!(
+        content.contains(link) && content.contains("Nachbetrachtung"),
+        "{content}"
+    );
+    let incident = scene.json(incidents)["incidents"][0].take();
+    assert_eq!(incident["status"], "postmortem");
+    let update = &incident["incident_updates"][0];
+    assert_eq!(update["status"], "postmortem");
+    assert_eq!(update["display_at"], incident["postmortem_published_at"]);
+    let body = incident["postmortem_body"].as_str().expect("Markdown");
+    assert!(body.contains("En \\<eksport\\> hang."), "{body}");
+    // It comes back: then that is the news.
+    scene.comes_to(second(7000), id, IncidentStatus::Investigating);
+    let incident = scene.json(incidents)["incidents"][0].take();
+    assert_eq!(incident["status"], "investigating");
 }

@@ -313,6 +313,67 @@ maintenance_title = Kalender over planlagt arbejde
 # A link to a calendar file follows.
 maintenance_calendar = Til din kalender:
 
+## Post-mortems
+
+# $title: of the incident; $link: an address.
+postmortem = Opfølgning
+postmortem_of = Opfølgning: { $title }
+postmortem_read = Hvad der skete, hvorfor, og hvad vi gør ved det
+postmortem_published = Vi har offentliggjort, hvad der skete, hvorfor, og hvad vi gør ved det: { $link }
+postmortem_source = Tider og tal stammer fra de optegnelser, der blev ført undervejs.
+heading_figures = I tal
+hurt = Kunder var berørt fra { $from } til { $to }: { $span }.
+first_sign = Første tegn: { $at }, før nogen var berørt.
+found_after = Opdaget: { $at }, { $span } efter begyndelsen.
+first_word = Første offentlige besked: { $at }, { $span } efter begyndelsen.
+first_word_none = Fejlen var ovre, før noget blev meldt ud.
+came_back =
+    { $count ->
+        [one] Fejlen vendte tilbage { $count } gang, før den var ovre.
+       *[other] Fejlen vendte tilbage { $count } gange, før den var ovre.
+    }
+failed_requests =
+    { $count ->
+        [one] Mindst { $count } forespørgsel mislykkedes.
+       *[other] Mindst { $count } forespørgsler mislykkedes.
+    }
+failed_checks =
+    { $count ->
+        [one] Vores egen test af disse funktioner mislykkedes mindst { $count } gang.
+       *[other] Vores egne tests af disse funktioner mislykkedes mindst { $count } gange.
+    }
+affected_all_then = Alle kunder var berørt.
+affected_some_then = En del af kunderne var berørt.
+affected_group_then = Berørt var: { $group }.
+data_safe_then = Ingen data var berørt.
+data_affected_then = Data var berørt.
+data_checked_then = Ved offentliggørelsen stod det endnu ikke fast, om data var berørt.
+heading_timeline = Forløb
+moment_sign = Det første tegn
+moment_found = Det blev opdaget, at kunder var berørt.
+moment_told = Vi informerede kunderne: { $word }.
+moment_corrected = Vi rettede en tidligere besked.
+moment_recovered = Ingen var længere berørt.
+moment_over = Fejlen var ovre.
+moment_back = Fejlen vendte tilbage.
+moments_left_out =
+    { $count ->
+        [one] Yderligere { $count } tidspunkt er ikke nævnt.
+       *[other] Yderligere { $count } tidspunkter er ikke nævnt.
+    }
+heading_summary = Hvad der skete
+heading_cause = Hvorfor det skete
+heading_factors = Hvad der gjorde det værre
+heading_went_well = Hvad der gik godt
+heading_measures = Hvad vi gør ved det
+measure_open = Skal være gjort senest { $due }
+measure_late = Forsinket: skulle være gjort senest { $due }
+measure_done = Gjort { $at }
+measure_dropped = Opgivet { $at }
+measure_moved = først planlagt til { $from }
+edition_first = Offentliggjort { $at }.
+edition_corrected = Rettet { $at }.
+
 ## Ninety days
 
 history_none = Ingen historik endnu

@@ -385,6 +385,67 @@ maintenance_title = Kalender der geplanten Arbeiten
 # A link to a calendar file follows.
 maintenance_calendar = Für Ihren Kalender:
 
+## Post-mortems
+
+# $title: of the incident; $link: an address.
+postmortem = Nachbetrachtung
+postmortem_of = Nachbetrachtung: { $title }
+postmortem_read = Was geschah, warum, und was wir dagegen tun
+postmortem_published = Wir haben veröffentlicht, was geschah, warum, und was wir dagegen tun: { $link }
+postmortem_source = Zeiten und Zahlen stammen aus den Aufzeichnungen, die währenddessen geführt wurden.
+heading_figures = In Zahlen
+hurt = Kunden waren betroffen von { $from } bis { $to }: { $span }.
+first_sign = Erstes Anzeichen: { $at }, bevor jemand betroffen war.
+found_after = Entdeckt: { $at }, { $span } nach dem Beginn.
+first_word = Erste öffentliche Meldung: { $at }, { $span } nach dem Beginn.
+first_word_none = Die Störung war vorbei, bevor etwas gemeldet wurde.
+came_back =
+    { $count ->
+        [one] Die Störung kam { $count } Mal wieder, bevor sie vorbei war.
+       *[other] Die Störung kam { $count } Mal wieder, bevor sie vorbei war.
+    }
+failed_requests =
+    { $count ->
+        [one] Mindestens { $count } Anfrage ist fehlgeschlagen.
+       *[other] Mindestens { $count } Anfragen sind fehlgeschlagen.
+    }
+failed_checks =
+    { $count ->
+        [one] Unsere eigene Prüfung dieser Funktionen ist mindestens { $count } Mal fehlgeschlagen.
+       *[other] Unsere eigenen Prüfungen dieser Funktionen sind mindestens { $count } Mal fehlgeschlagen.
+    }
+affected_all_then = Alle Kunden waren betroffen.
+affected_some_then = Ein Teil der Kunden war betroffen.
+affected_group_then = Betroffen waren: { $group }.
+data_safe_then = Daten waren nicht betroffen.
+data_affected_then = Daten waren betroffen.
+data_checked_then = Ob Daten betroffen waren, stand bei der Veröffentlichung noch nicht fest.
+heading_timeline = Verlauf
+moment_sign = Das erste Anzeichen
+moment_found = Entdeckt, dass Kunden betroffen sind.
+moment_told = Wir haben Kunden informiert: { $word }.
+moment_corrected = Wir haben eine frühere Meldung berichtigt.
+moment_recovered = Niemand war mehr betroffen.
+moment_over = Die Störung war vorbei.
+moment_back = Die Störung kam wieder.
+moments_left_out =
+    { $count ->
+        [one] { $count } weiterer Zeitpunkt ist nicht aufgeführt.
+       *[other] { $count } weitere Zeitpunkte sind nicht aufgeführt.
+    }
+heading_summary = Was geschah
+heading_cause = Warum es geschah
+heading_factors = Was es schlimmer machte
+heading_went_well = Was gut lief
+heading_measures = Was wir dagegen tun
+measure_open = Zu erledigen bis { $due }
+measure_late = Überfällig: zu erledigen bis { $due }
+measure_done = Erledigt am { $at }
+measure_dropped = Entfallen am { $at }
+measure_moved = zuerst geplant bis { $from }
+edition_first = Veröffentlicht am { $at }.
+edition_corrected = Berichtigt am { $at }.
+
 ## Ninety days
 
 history_none = Noch kein Verlauf

@@ -373,6 +373,67 @@ maintenance_title = Calendar of planned work
 # A link to a calendar file follows.
 maintenance_calendar = For your calendar:
 
+## Post-mortems
+
+# $title: of the incident; $link: an address.
+postmortem = Post-mortem
+postmortem_of = Post-mortem: { $title }
+postmortem_read = What happened, why, and what we do about it
+postmortem_published = We have published what happened, why, and what we do about it: { $link }
+postmortem_source = Times and figures come from the record that was kept while it happened.
+heading_figures = In figures
+hurt = Customers were affected from { $from } to { $to }: { $span }.
+first_sign = First sign: { $at }, before anybody was affected.
+found_after = Found: { $at }, { $span } after it began.
+first_word = First public word: { $at }, { $span } after it began.
+first_word_none = It was over before anything was announced.
+came_back =
+    { $count ->
+        [one] It came back { $count } time before it was over.
+       *[other] It came back { $count } times before it was over.
+    }
+failed_requests =
+    { $count ->
+        [one] At least { $count } request failed.
+       *[other] At least { $count } requests failed.
+    }
+failed_checks =
+    { $count ->
+        [one] Our own test of these functions failed at least { $count } time.
+       *[other] Our own tests of these functions failed at least { $count } times.
+    }
+affected_all_then = All customers were affected.
+affected_some_then = Some customers were affected.
+affected_group_then = Affected were: { $group }.
+data_safe_then = No data was affected.
+data_affected_then = Data was affected.
+data_checked_then = Whether data was affected had not been settled when this was published.
+heading_timeline = How it went
+moment_sign = The first sign
+moment_found = It was found that customers were affected.
+moment_told = We told customers: { $word }.
+moment_corrected = We corrected an earlier update.
+moment_recovered = Nobody was affected any more.
+moment_over = It was over.
+moment_back = It came back.
+moments_left_out =
+    { $count ->
+        [one] { $count } further moment is not listed.
+       *[other] { $count } further moments are not listed.
+    }
+heading_summary = What happened
+heading_cause = Why it happened
+heading_factors = What made it worse
+heading_went_well = What went well
+heading_measures = What we do about it
+measure_open = To be done by { $due }
+measure_late = Late: it was to be done by { $due }
+measure_done = Done on { $at }
+measure_dropped = Dropped on { $at }
+measure_moved = first planned for { $from }
+edition_first = Published on { $at }.
+edition_corrected = Corrected on { $at }.
+
 ## Ninety days
 
 history_none = No history yet

@@ -382,6 +382,67 @@ maintenance_title = Kalender van gepland onderhoud
 # A link to a calendar file follows.
 maintenance_calendar = Voor uw agenda:
 
+## Post-mortems
+
+# $title: of the incident; $link: an address.
+postmortem = Terugblik
+postmortem_of = Terugblik: { $title }
+postmortem_read = Wat er gebeurde, waarom, en wat we eraan doen
+postmortem_published = We hebben beschreven wat er gebeurde, waarom, en wat we eraan doen: { $link }
+postmortem_source = Tijden en cijfers komen uit de registratie die tijdens de storing is bijgehouden.
+heading_figures = In cijfers
+hurt = Klanten hadden er last van van { $from } tot { $to }: { $span }.
+first_sign = Eerste teken: { $at }, voordat iemand er last van had.
+found_after = Ontdekt: { $at }, { $span } na het begin.
+first_word = Eerste openbare bericht: { $at }, { $span } na het begin.
+first_word_none = De storing was voorbij voordat er iets was gemeld.
+came_back =
+    { $count ->
+        [one] De storing kwam { $count } keer terug.
+       *[other] De storing kwam { $count } keer terug.
+    }
+failed_requests =
+    { $count ->
+        [one] Minstens { $count } verzoek is mislukt.
+       *[other] Minstens { $count } verzoeken zijn mislukt.
+    }
+failed_checks =
+    { $count ->
+        [one] Onze eigen test van deze functies is minstens { $count } keer mislukt.
+       *[other] Onze eigen tests van deze functies zijn minstens { $count } keer mislukt.
+    }
+affected_all_then = Alle klanten waren getroffen.
+affected_some_then = Een deel van de klanten was getroffen.
+affected_group_then = Getroffen waren: { $group }.
+data_safe_then = Er zijn geen gegevens aangetast geweest.
+data_affected_then = Er zijn gegevens aangetast geweest.
+data_checked_then = Bij publicatie stond nog niet vast of er gegevens waren aangetast.
+heading_timeline = Verloop
+moment_sign = Het eerste teken
+moment_found = Ontdekt dat klanten er last van hadden.
+moment_told = We hebben klanten geïnformeerd: { $word }.
+moment_corrected = We hebben een eerder bericht gecorrigeerd.
+moment_recovered = Niemand had er nog last van.
+moment_over = De storing was voorbij.
+moment_back = De storing kwam terug.
+moments_left_out =
+    { $count ->
+        [one] Nog { $count } moment is niet vermeld.
+       *[other] Nog { $count } momenten zijn niet vermeld.
+    }
+heading_summary = Wat er gebeurde
+heading_cause = Waarom het gebeurde
+heading_factors = Wat het erger maakte
+heading_went_well = Wat goed ging
+heading_measures = Wat we eraan doen
+measure_open = Klaar uiterlijk { $due }
+measure_late = Te laat: dit moest uiterlijk { $due } klaar zijn
+measure_done = Gedaan op { $at }
+measure_dropped = Vervallen op { $at }
+measure_moved = eerst gepland voor { $from }
+edition_first = Gepubliceerd op { $at }.
+edition_corrected = Gecorrigeerd op { $at }.
+
 ## Ninety days
 
 history_none = Nog geen geschiedenis

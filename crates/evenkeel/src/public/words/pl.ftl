@@ -402,6 +402,71 @@ maintenance_title = Kalendarz zaplanowanych prac
 # A link to a calendar file follows.
 maintenance_calendar = Do kalendarza:
 
+## Post-mortems
+
+# $title: of the incident; $link: an address.
+postmortem = Analiza po awarii
+postmortem_of = Analiza po awarii: { $title }
+postmortem_read = Co się stało, dlaczego i co z tym robimy
+postmortem_published = Opublikowaliśmy, co się stało, dlaczego i co z tym robimy: { $link }
+postmortem_source = Czasy i liczby pochodzą z zapisów prowadzonych w trakcie awarii.
+heading_figures = W liczbach
+hurt = Awaria dotykała klientów w okresie: { $from } – { $to } ({ $span }).
+first_sign = Pierwszy objaw: { $at }, zanim ktokolwiek to odczuł.
+found_after = Awaria wykryta: { $at } (czas od początku: { $span }).
+first_word = Pierwszy publiczny komunikat: { $at } (czas od początku: { $span }).
+first_word_none = Awaria minęła, zanim cokolwiek ogłoszono.
+came_back =
+    { $count ->
+        [one] Awaria powróciła { $count } raz, zanim minęła.
+        [few] Awaria powróciła { $count } razy, zanim minęła.
+       *[many] Awaria powróciła { $count } razy, zanim minęła.
+    }
+failed_requests =
+    { $count ->
+        [one] Nie powiodło się co najmniej { $count } żądanie.
+        [few] Nie powiodły się co najmniej { $count } żądania.
+       *[many] Nie powiodło się co najmniej { $count } żądań.
+    }
+failed_checks =
+    { $count ->
+        [one] Nasz własny test tych funkcji nie powiódł się co najmniej { $count } raz.
+        [few] Nasze własne testy tych funkcji nie powiodły się co najmniej { $count } razy.
+       *[many] Nasze własne testy tych funkcji nie powiodły się co najmniej { $count } razy.
+    }
+affected_all_then = Awaria dotknęła wszystkich klientów.
+affected_some_then = Awaria dotknęła części klientów.
+affected_group_then = Kogo dotknęła awaria: { $group }.
+data_safe_then = Dane nie zostały naruszone.
+data_affected_then = Dane zostały naruszone.
+data_checked_then = W chwili publikacji nie było jeszcze pewne, czy dane zostały naruszone.
+heading_timeline = Przebieg
+moment_sign = Pierwszy objaw
+moment_found = Wykryto, że awaria dotyka klientów.
+moment_told = Poinformowaliśmy klientów: { $word }.
+moment_corrected = Poprawiliśmy wcześniejszy komunikat.
+moment_recovered = Nikt już nie odczuwał awarii.
+moment_over = Awaria minęła.
+moment_back = Awaria powróciła.
+moments_left_out =
+    { $count ->
+        [one] Pominięto { $count } dalszy moment.
+        [few] Pominięto { $count } dalsze momenty.
+       *[many] Pominięto { $count } dalszych momentów.
+    }
+heading_summary = Co się stało
+heading_cause = Dlaczego to się stało
+heading_factors = Co pogorszyło sytuację
+heading_went_well = Co poszło dobrze
+heading_measures = Co z tym robimy
+measure_open = Termin: { $due }
+measure_late = Po terminie: { $due }
+measure_done = Zrobione: { $at }
+measure_dropped = Zrezygnowano: { $at }
+measure_moved = pierwszy termin: { $from }
+edition_first = Opublikowano: { $at }.
+edition_corrected = Poprawiono: { $at }.
+
 ## Ninety days
 
 history_none = Brak historii

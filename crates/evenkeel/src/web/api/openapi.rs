@@ -4,6 +4,8 @@
 //! Shapes are a table of ours and not derived from the types: those live in a core that
 //! knows no schemas, and a crate for it would be named on every one of them.
 
+mod changes;
+
 use serde_json::{Map, Value, json};
 
 use super::ENDPOINTS;
@@ -94,6 +96,106 @@ pub const SHAPES: &[(&str, &str, &[&str])] = &[
             "findings [OpenFinding]",
             "actions [ActionState]",
             "messages [any]",
+        ],
+    ),
+    (
+        "PostmortemLine",
+        "A post-mortem in short. `changed` says whether something was written, or came to be known, since it was published.",
+        &[
+            "incident text",
+            "title text",
+            "resolved_at time",
+            "published_at ?time",
+            "changed yesno",
+            "measures_open number",
+            "measures_late number",
+        ],
+    ),
+    (
+        "PostmortemReport",
+        "A post-mortem. Who publishes says which `revision` they read.",
+        &[
+            "incident text",
+            "title text",
+            "revision number",
+            "changed yesno",
+            "postmortem Postmortem",
+            "clocks [NoticeClock]",
+            "no_advice text",
+        ],
+    ),
+    (
+        "Postmortem",
+        "What is known (`facts`), what people wrote by section (summary, cause, factors, went_well, technical), measures, and the editions that were published.",
+        &[
+            "opened_at time",
+            "facts PostmortemFacts",
+            "sections {PostmortemText}",
+            "measures [Measure]",
+            "editions [any]",
+        ],
+    ),
+    (
+        "PostmortemFacts",
+        "What is known of an incident that is over. `failed_requests` and `failed_checks` are at least so many.",
+        &[
+            "first_symptom_at time",
+            "hurt_from time",
+            "detected_at time",
+            "first_word_at ?time",
+            "recovered_at time",
+            "resolved_at time",
+            "reopened_count number",
+            "harmed {text}",
+            "affected -any",
+            "data -text",
+            "failed_requests -number",
+            "failed_checks -number",
+            "evidence -[text]",
+            "timeline [any]",
+            "left_out number",
+        ],
+    ),
+    (
+        "PostmortemText",
+        "A section as it stands. Who writes it anew says which `revision` they read.",
+        &["text ?FreeText", "revision number", "by text", "at time"],
+    ),
+    (
+        "Measure",
+        "What is to be done. `due` is a day, as days since 1970-01-01; `state` is open, done or dropped.",
+        &[
+            "number number",
+            "what FreeText",
+            "owner text",
+            "due number",
+            "first_due number",
+            "state text",
+            "since time",
+            "reason -text",
+            "reminders number",
+            "reminded_at -time",
+        ],
+    ),
+    (
+        "NoticeClock",
+        "The clock of a legal notice (nis2, dora, gdpr). No legal advice.",
+        &[
+            "regime text",
+            "runs yesno",
+            "clock any",
+            "steps [NoticeStep]",
+        ],
+    ),
+    (
+        "NoticeStep",
+        "A notice and by when it is due.",
+        &[
+            "step text",
+            "name text",
+            "due_at time",
+            "given_at ?time",
+            "late yesno",
         ],
     ),
     (
@@ -559,7 +661,21 @@ fn order_shape() -> Value {
     let of_maintenance = MAINTENANCE_ORDERS
         .iter()
         .map(|order| family("maintenance", "maintenance_order", order));
-    let all: Vec<Value> = one.chain(of_edge).chain(of_maintenance).collect();
+    let of_aftermath = changes::CHANGES.iter().map(|(order, change, fields)| {
+        let mut shape = object("", fields);
+        shape["title"] = json!(format!("{order}: {change}"));
+        shape["properties"]["order"] = json!({ "const": order });
+        shape["properties"]["change"] = json!({ "const": change });
+        if let Some(required) = shape["required"].as_array_mut() {
+            required.extend([json!("order"), json!("change")]);
+        }
+        shape
+    });
+    let all: Vec<Value> = one
+        .chain(of_edge)
+        .chain(of_maintenance)
+        .chain(of_aftermath)
+        .collect();
     json!({ "description": "An order.", "oneOf": all })
 }
 

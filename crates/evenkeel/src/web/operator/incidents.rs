@@ -78,6 +78,9 @@ pub(super) async fn one(desk: Desk, Path(id): Path<String>) -> Response {
                 span { "Your name stands beside the incident, and nobody further is called for it. Nothing else changes." }
             }))
         }
+        @if live.record.postmortem(incident.id).is_some() {
+            p { a href={ "/postmortems/" (incident.id) } { "The post-mortem: what happened, why, and what is done about it" } }
+        }
         (telling::pending(&desk, incident))
         (drawing(&report, now))
         @if !report.findings.is_empty() {

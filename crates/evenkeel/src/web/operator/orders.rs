@@ -11,7 +11,7 @@ use evenkeel_core::observation::Order;
 use maud::html;
 
 use super::gate::{Posted, address_of, path_of_ours};
-use super::{maintenance, plain, telling, writing};
+use super::{maintenance, plain, postmortems, telling, writing};
 use crate::access::Role;
 use crate::access::sessions::Word;
 use crate::report;
@@ -133,14 +133,16 @@ fn order(posted: &Posted) -> Result<(Order, String), String> {
                 _ => Err("Nothing was done: there is no such stop.".into()),
             }
         }
-        _ => match (
-            telling::order(posted).or_else(|| maintenance::order(posted)),
-            of_edge(posted),
-        ) {
-            (Some(ordered), _) => ordered,
-            (None, Some(ordered)) => ordered.map(|(order, done)| (Order::Edge(order), done)),
-            (None, None) => Err("Nothing was done: there is no such order.".into()),
-        },
+        _ => {
+            let ordered = telling::order(posted)
+                .or_else(|| maintenance::order(posted))
+                .or_else(|| postmortems::order(posted));
+            match (ordered, of_edge(posted)) {
+                (Some(ordered), _) => ordered,
+                (None, Some(ordered)) => ordered.map(|(order, done)| (Order::Edge(order), done)),
+                (None, None) => Err("Nothing was done: there is no such order.".into()),
+            }
+        }
     }
 }
 

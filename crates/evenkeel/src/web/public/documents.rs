@@ -10,6 +10,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::view::View;
 use super::{STYLE, Site, machines, maintenance, subscribing};
+use crate::postmortem::{customers, document};
 use crate::public::words::{Language, Words};
 use crate::pump::published::Published;
 
@@ -39,6 +40,11 @@ pub fn address(language: Language, incident: Option<IncidentId>) -> String {
         None => format!("/{tag}/"),
         Some(id) => format!("/{tag}/incidents/{id}"),
     }
+}
+
+/// Where the post-mortem of an incident is, in one language.
+pub fn postmortem_address(language: Language, incident: IncidentId) -> String {
+    format!("{}/postmortem", address(language, Some(incident)))
 }
 
 /// The front page.
@@ -85,6 +91,33 @@ pub fn incident(
         (alternates(site, language, &place))
     };
     Some(whole(site, view.words, &title, head, (place, main)))
+}
+
+/// The post-mortem of an incident; `None` where none is published.
+pub fn postmortem(
+    site: &Site,
+    published: &Published,
+    language: Language,
+    moment: Moment,
+    id: IncidentId,
+) -> Option<Markup> {
+    let postmortem = published.record.postmortem(id)?;
+    let words = Words::of(language);
+    let document = customers::published(words, &site.policy, postmortem, moment.now)?;
+    let main = html! {
+        article.postmortem {
+            h1 { (document.title) }
+            (document::html(&document))
+        }
+        p { a href=(address(language, Some(id))) { (words.earlier_updates()) } }
+        p { a href=(address(language, None)) { (words.home()) } }
+    };
+    let place = Place::Postmortem(id);
+    let head = html! {
+        meta name="description" content=(document.title);
+        (alternates(site, language, &place))
+    };
+    Some(whole(site, words, &document.title, head, (place, main)))
 }
 
 /// All planned work.
@@ -175,6 +208,7 @@ pub fn missing(site: &Site, language: Language) -> Markup {
 enum Place {
     Front,
     Incident(IncidentId),
+    Postmortem(IncidentId),
     Planned(Option<MaintenanceId>),
 }
 
@@ -183,6 +217,7 @@ impl Place {
         match self {
             Self::Front => address(language, None),
             Self::Incident(id) => address(language, Some(*id)),
+            Self::Postmortem(id) => postmortem_address(language, *id),
             Self::Planned(id) => maintenance::address(language, *id),
         }
     }
@@ -192,6 +227,7 @@ impl Place {
         match self {
             Self::Front => "/".to_owned(),
             Self::Incident(id) => format!("/incidents/{id}"),
+            Self::Postmortem(id) => format!("/incidents/{id}/postmortem"),
             Self::Planned(None) => "/maintenance".to_owned(),
             Self::Planned(Some(id)) => format!("/maintenance/{id}"),
         }

@@ -16,6 +16,7 @@ use evenkeel_core::status::Status;
 use evenkeel_core::time;
 use maud::{Markup, html};
 
+use super::documents::postmortem_address;
 use super::{Moment, PAST_DAYS, PAST_MAX, UPDATES_ALL_MAX, UPDATES_MAX, address, said, strip};
 use crate::public::words::{Answer, Language, Words};
 use crate::pump::published::Published;
@@ -266,6 +267,10 @@ impl<'a> View<'a> {
                     h3 { a href=(link) { (self.title(incident)) } }
                 }
                 p.span { (self.when(incident)) }
+                @if self.has_postmortem(incident) {
+                    @let language = self.words.language();
+                    p { a href=(postmortem_address(language, incident.id)) { (self.words.postmortem_read()) } }
+                }
                 @let measures = self.measures(incident);
                 @if !measures.is_empty() { p { (measures) } }
                 ol.updates {
@@ -312,6 +317,12 @@ impl<'a> View<'a> {
             .collect();
         let said: BTreeMap<_, _> = newest.into_values().collect();
         said.into_values().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether a post-mortem of it is published.
+    fn has_postmortem(&self, incident: &Incident) -> bool {
+        let postmortem = self.published.record.postmortem(incident.id);
+        postmortem.is_some_and(|postmortem| postmortem.published().is_some())
     }
 
     fn when(&self, incident: &Incident) -> Markup {
@@ -387,6 +398,10 @@ impl<'a> View<'a> {
                             li {
                                 a href=(address(self.words.language(), Some(incident.id))) { (self.title(incident)) }
                                 p.span { (self.when(incident)) }
+                                @if self.has_postmortem(incident) {
+                                    @let language = self.words.language();
+                                    p { a href=(postmortem_address(language, incident.id)) { (self.words.postmortem_read()) } }
+                                }
                             }
                         }
                     }

@@ -74,6 +74,7 @@ fn all(words: &Words) -> String {
     incidents(words, &mut paper);
     updates(words, &mut paper);
     maintenances(words, &mut paper);
+    postmortems(words, &mut paper);
     functions(words, &mut paper);
     times(words, &mut paper);
     people(words, &mut paper);
@@ -327,6 +328,62 @@ fn maintenances(words: &Words, paper: &mut Paper) {
         words.maintenance_calendar(),
     ] {
         paper.say(&text);
+    }
+}
+
+fn postmortems(words: &Words, paper: &mut Paper) {
+    let [_, other, last] = TIMES.map(at);
+    let (from, to) = (words.minute_of_day(last), words.minute(other, last));
+    let span = words.span(last, other);
+    let day = words.day_of_year(last);
+    let title = words.incident_title(&[(NAMES[0], Status::MajorOutage)], true);
+    paper.heading("Post-mortems");
+    for text in [
+        words.postmortem(),
+        words.postmortem_of(&title),
+        words.postmortem_read(),
+        words.postmortem_published("https://status.example.com/incidents/I-3/postmortem"),
+        words.postmortem_source(),
+        words.edition_first(&day),
+        words.edition_corrected(&day),
+        words.heading_figures(),
+        words.hurt(&from, &to, &span),
+        words.first_sign(&from),
+        words.found_after(&to, &span),
+        words.first_word(&to, &span),
+        words.first_word_none(),
+        words.affected_all_then(),
+        words.affected_some_then(),
+        words.affected_group_then("Payroll Plus"),
+        words.data_safe_then(),
+        words.data_affected_then(),
+        words.data_checked_then(),
+        words.heading_timeline(),
+        words.moment_sign(),
+        words.moment_found(),
+        words.moment_told(&words.incident_status(INCIDENT_STATUSES[0])),
+        words.moment_corrected(),
+        words.moment_recovered(),
+        words.moment_over(),
+        words.moment_back(),
+        words.heading_summary(),
+        words.heading_cause(),
+        words.heading_factors(),
+        words.heading_went_well(),
+        words.heading_measures(),
+        words.measure_open(&day),
+        words.measure_late(&day),
+        words.measure_done(&day),
+        words.measure_dropped(&day),
+        words.measure_moved(&day),
+    ] {
+        paper.say(&text);
+    }
+    for count in [1, 2, 5, 22] {
+        paper.say(&words.came_back(count));
+        paper.say(&words.failed_requests(count));
+        paper.say(&words.failed_checks(count));
+        paper.say(&words.moments_left_out(count));
     }
 }
 

@@ -220,6 +220,13 @@ struct Incident<'a> {
     shortlink: &'a str,
     started_at: String,
     page_id: String,
+    /// Statuspage's own names: there while a post-mortem is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postmortem_body: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postmortem_body_last_updated_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postmortem_published_at: Option<String>,
     incident_updates: Vec<IncidentUpdate<'a>>,
     components: Vec<Component<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -359,10 +366,11 @@ fn incident<'a>(
     let components = within(room, harmed).unwrap_or_default();
     let updates = told.updates.iter();
     let is_over = told.status == IncidentStatus::Resolved;
+    let postmortem = told.postmortem.as_ref();
     Incident {
         id: &told.id,
         name: &told.title,
-        status: told.status.as_str(),
+        status: told.word,
         created_at: millis(of.opened_at),
         updated_at: millis(told.updated_at),
         monitoring_at: told.monitoring_at.map(millis),
@@ -371,6 +379,9 @@ fn incident<'a>(
         shortlink: &told.link,
         started_at: millis(of.opened_at),
         page_id: page_id.into(),
+        postmortem_body: postmortem.map(|it| it.body.as_str()),
+        postmortem_body_last_updated_at: postmortem.map(|it| millis(it.at)),
+        postmortem_published_at: postmortem.map(|it| millis(it.first_at)),
         incident_updates: updates.map(|u| update(u, &told.id, room)).collect(),
         components,
         scheduled_for: None,
@@ -403,6 +414,9 @@ fn planned<'a>(picture: &'a Picture<'_>, works: &'a [Work<'_>]) -> Vec<Incident<
             shortlink: &work.link,
             started_at: millis(state.began_at.unwrap_or(when.from)),
             page_id: page_id.clone(),
+            postmortem_body: None,
+            postmortem_body_last_updated_at: None,
+            postmortem_published_at: None,
             components: within(&mut room, concerned).unwrap_or_default(),
             incident_updates: updates
                 .map(|said| of_work(picture, said, &work.id, &mut room))
@@ -467,7 +481,7 @@ fn update<'a>(
     let original = update.said.as_ref().and_then(|said| said.original.as_ref());
     IncidentUpdate {
         id: &update.id,
-        status: update.status.as_str(),
+        status: update.word,
         body: update.body(),
         incident_id,
         created_at: at.clone(),

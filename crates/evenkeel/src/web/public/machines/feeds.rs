@@ -125,9 +125,8 @@ pub(in super::super) fn feed_address(language: Language, name: &str) -> String {
 
 impl Entry {
     fn of_incident(picture: &Picture<'_>, id: String, told: &Told<'_>) -> Self {
-        let words = picture.words;
         let updates = told.updates.iter().map(|update| Said {
-            stood: words.incident_status(update.status),
+            stood: update.label.clone(),
             at: update.at,
             text: update.text.clone(),
             added: update.said.as_ref().map(|said| {
@@ -140,7 +139,7 @@ impl Entry {
             id,
             title: told.title.clone(),
             link: told.link.clone(),
-            status: told.status.as_str(),
+            status: told.word,
             published_at: told.incident.opened_at,
             updated_at: told.updated_at,
             updates: updates.collect(),

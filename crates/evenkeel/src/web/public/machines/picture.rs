@@ -24,6 +24,8 @@ use super::super::UPDATES_ALL_MAX;
 use super::super::documents::{Moment, address};
 use super::super::said::Said;
 use super::super::view::View;
+use crate::postmortem::customers;
+use crate::postmortem::document::markdown;
 use crate::public::words::{Call, Language, Spoken, Words};
 use crate::pump::published::Published;
 use crate::web::Site;
@@ -91,15 +93,30 @@ pub(super) struct Told<'a> {
     pub(super) updated_at: Timestamp,
     /// When the newest kept update of it said that it is being watched.
     pub(super) monitoring_at: Option<Timestamp>,
+    /// What Statuspage calls its status: a post-mortem that is published is the last word.
+    pub(super) word: &'static str,
+    /// The post-mortem, where it is published.
+    pub(super) postmortem: Option<PublishedPostmortem>,
     /// Newest first, at least one where anything was said.
     pub(super) updates: Vec<Update<'a>>,
+}
+
+/// A post-mortem that is published.
+pub(super) struct PublishedPostmortem {
+    pub(super) first_at: Timestamp,
+    pub(super) at: Timestamp,
+    /// What customers read, as Markdown.
+    pub(super) body: String,
 }
 
 /// One public word.
 pub(super) struct Update<'a> {
     pub(super) id: String,
     pub(super) at: Timestamp,
-    pub(super) status: IncidentStatus,
+    /// Where it stood, in Statuspage's word.
+    pub(super) word: &'static str,
+    /// What a reader reads of it.
+    pub(super) label: String,
     /// The components, with what the word before said of each.
     pub(super) components: Vec<Affected<'a>>,
     /// What was said, in sentences.
@@ -195,6 +212,18 @@ impl<'a> Picture<'a> {
     /// A component's status in a word or two.
     pub(super) fn status_word(&self, status: Status) -> String {
         self.words.status(status)
+    }
+
+    /// The post-mortem of an incident, where it is published while it is over.
+    fn postmortem(&self, incident: &Incident) -> Option<PublishedPostmortem> {
+        let postmortem = self.published.record.postmortem(incident.id)?;
+        let now = self.published.at;
+        let document = customers::published(self.words, &self.site.policy, postmortem, now)?;
+        Some(PublishedPostmortem {
+            first_at: postmortem.editions.first()?.at,
+            at: postmortem.published()?.at,
+            body: markdown(&document),
+        })
     }
 
     /// Where an incident stands, in a word.
@@ -315,6 +344,32 @@ impl<'a> Picture<'a> {
                 .find(|one| wrong.is_some() && one.message == wrong);
             self.update(&id, word, before, wrong)
         });
+        let link = self.link(incident.id);
+        let postmortem = self.postmortem(incident);
+        let is_over = last.status == IncidentStatus::Resolved;
+        // Of what came back it says nothing new.
+        let of_postmortem = postmortem.as_ref().filter(|_| is_over).map(|published| {
+            let at = published.at;
+            let word = "postmortem";
+            Update {
+                id: id_of("update", &[id.clone(), millis(at), word.to_owned()]),
+                at,
+                corrects: None,
+                said: None,
+                word,
+                label: self.words.postmortem(),
+                components: Vec::new(),
+                text: self
+                    .words
+                    .postmortem_published(&format!("{link}/postmortem")),
+            }
+        });
+        let updated_at = updated_at.max(postmortem.as_ref().map_or(updated_at, |it| it.at));
+        let word = match of_postmortem {
+            Some(_) => "postmortem",
+            None => last.status.as_str(),
+        };
+        let updates = of_postmortem.into_iter().chain(updates).take(UPDATES_MAX);
         let harmed = incident
             .harmed
             .iter()
@@ -323,7 +378,9 @@ impl<'a> Picture<'a> {
         Told {
             title: self.words.incident_title(&harmed, is_past(last.status)),
             status: last.status,
-            link: self.link(incident.id),
+            word,
+            postmortem,
+            link,
             impact: impact(incident),
             updated_at: updated_at.max(incident.opened_at),
             monitoring_at: monitoring_at.filter(|_| is_past(last.status)),
@@ -362,7 +419,8 @@ impl<'a> Picture<'a> {
             corrects: corrects.map(id),
             said: word.person.map(said),
             at: word.at,
-            status: word.status,
+            word: word.status.as_str(),
+            label: self.words.incident_status(word.status),
             text: self
                 .words
                 .update(word.status, &named, word.next_update_at, word.at),
