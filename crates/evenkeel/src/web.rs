@@ -255,9 +255,9 @@ mod tests {
             [
                 "/",
                 "/incidents/{id}",
+                "/incidents/{id}/postmortem",
                 "/maintenance",
                 "/maintenance/{id}",
-                "/incidents/{id}/postmortem",
                 "/{language}",
                 "/{language}/",
                 "/{language}/incidents/{id}",

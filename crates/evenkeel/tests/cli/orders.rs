@@ -50,6 +50,13 @@ fn orders() -> Vec<(Value, u16)> {
         order.as_object_mut().expect("an order").extend(fields);
         (order, status)
     };
+    let work = |change: &str, rest: Value| {
+        let mut order =
+            json!({ "order": "maintenance", "maintenance_order": change, "maintenance": "MW-999" });
+        let fields = rest.as_object().expect("fields").clone();
+        order.as_object_mut().expect("an order").extend(fields);
+        (order, 404)
+    };
     let english = json!({ "language": "en", "text": "An export hung." });
     let web = |instance: &str| json!({ "pool": "web", "instance": instance });
     let off = |component: &str, reason: &str, texts: Value| json!({ "component": component, "reason": reason, "texts": texts });
@@ -222,6 +229,20 @@ fn orders() -> Vec<(Value, u16)> {
             404,
         ),
         (
+            json!({
+                "order": "maintenance", "maintenance_order": "plan",
+                "plan": {
+                    "components": ["nowhere"],
+                    "from": "2036-11-23T02:00:00Z", "until": "2036-11-23T03:00:00Z",
+                },
+            }),
+            404,
+        ),
+        work("move", json!({ "ends_at": "2036-11-23T04:00:00Z" })),
+        work("begin", json!({})),
+        work("finish", json!({ "text": english })),
+        work("cancel", json!({})),
+        (
             json!({ "order": "lift_stop", "action_kind": "end_run", "scope": { "type": "job", "id": "export" } }),
             409,
         ),
@@ -233,6 +254,7 @@ fn title(order: &Value) -> String {
     let word = |key: &str| order[key].as_str().expect("a word").to_owned();
     match word("order").as_str() {
         "edge" => format!("edge: {}", word("edge")),
+        "maintenance" => format!("maintenance: {}", word("maintenance_order")),
         of @ ("postmortem" | "notice") => format!("{of}: {}", word("change")),
         other => other.to_owned(),
     }

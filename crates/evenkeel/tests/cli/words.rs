@@ -144,6 +144,9 @@ fn every_setting_on_a_page_is_known() {
             // A piece that continues a job or database needs one to continue.
             let above = match block.trim_start().strip_prefix('[') {
                 Some(piece) if piece.starts_with("job.") => "[[job]]\nid = \"a\"\n",
+                Some(piece) if piece.starts_with("[maintenance]") => {
+                    "[[component]]\nid = \"login\"\nname = \"Login\"\n"
+                }
                 Some(piece) if piece.starts_with("database.") => "[[database]]\nid = \"a\"\n",
                 _ => "",
             };
