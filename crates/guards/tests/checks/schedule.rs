@@ -65,12 +65,19 @@ async fn a_failure_is_looked_at_again_soon_and_then_at_leisure() {
 
 #[tokio::test]
 async fn a_slow_answer_is_looked_at_again_soon_and_then_at_leisure() {
-    let peer = Peer::answering(answer("200 OK", "", "")).await;
+    let peer = Peer::start(|mut stream| async move {
+        use tokio::io::AsyncWriteExt;
+        request(&mut stream).await;
+        // waits: because it is slow
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let _ = stream.write_all(answer("200 OK", "", "").as_bytes()).await;
+        let _ = stream.shutdown().await;
+    })
+    .await;
     let mut slow = spec("slow", &peer);
     slow.retry_interval = Duration::from_millis(20);
     slow.failures = 3;
-    // Every answer takes longer than nothing.
-    slow.slow_after = Some(Duration::ZERO);
+    slow.slow_after = Some(Duration::from_millis(10));
     let (mut results, _, task) = start(vec![slow]);
     for _ in 0..3 {
         assert_eq!(results.next().await.outcome, CheckOutcome::Passed);

@@ -152,7 +152,10 @@ pub(crate) async fn ask(address: SocketAddr, path: &str) -> String {
         loop {
             let asked = TcpStream::connect(address).and_then(|mut stream| {
                 let mut text = String::new();
-                write!(stream, "GET {path} HTTP/1.1\r\nhost: leaky\r\n\r\n")?;
+                // In one piece: the child reads once, and what it has not read when it closes
+                // resets the connection, so that everything would be asked for again.
+                let request = format!("GET {path} HTTP/1.1\r\nhost: leaky\r\n\r\n");
+                stream.write_all(request.as_bytes())?;
                 stream.read_to_string(&mut text)?;
                 Ok(text)
             });
