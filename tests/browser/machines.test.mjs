@@ -45,12 +45,13 @@ test('a page names its feeds, and they are there', async () => {
     links.map(({ type, href, title }) => ({ type, href, title })),
   );
   assert.deepEqual(feeds.map((feed) => feed.type), [
-    'application/atom+xml', 'application/rss+xml', 'application/feed+json',
+    'application/atom+xml', 'application/rss+xml', 'application/feed+json', 'text/calendar',
   ]);
   for (const { type, href, title } of feeds) {
     const answer = await fetch(href);
     assert.equal(answer.headers.get('content-type').split(';')[0], type);
-    assert.match(await answer.text(), /Login does not work/);
+    const says = type === 'text/calendar' ? /^BEGIN:VCALENDAR/ : /Login does not work/;
+    assert.match(await answer.text(), says);
     assert.match(title, /^Back office status/);
   }
 });
