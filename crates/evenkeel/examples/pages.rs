@@ -21,7 +21,7 @@ use evenkeel::web::operator::{Console, Places};
 use evenkeel::web::serving::{Bounds, serve};
 use evenkeel::web::{Site, operator, public};
 use evenkeel_core::Timestamp;
-use evenkeel_core::action::{ActionKind, Outcome};
+use evenkeel_core::action::{ActionKind, Outcome, Task};
 use evenkeel_core::authority::{Authority, Grant, Mode};
 use evenkeel_core::edge::{
     Criticality, EdgeWindow, InstanceState, InstanceWindow, Latencies, PoolWindow, Traffic,
@@ -29,6 +29,7 @@ use evenkeel_core::edge::{
 use evenkeel_core::event::{Event, What};
 use evenkeel_core::forecast::{Exhausts, Forecast, Grows};
 use evenkeel_core::ids::{JobId, RunId};
+use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::notice::Regime;
 use evenkeel_core::observation::*;
 use evenkeel_core::policy::{
@@ -469,10 +470,7 @@ impl Story {
         };
         let events = self.sees(100, vec![Seen::ScheduleDue(due)]);
         let run = events.iter().find_map(|what| match what {
-            What::ActionRequested { action, .. } => match &action.task {
-                evenkeel_core::action::Task::StartRun { run, .. } => Some(run.clone()),
-                _ => None,
-            },
+            What::ActionRequested { action, .. } => started(&action.task),
             _ => None,
         });
         let run = run.expect("a run is started");
@@ -532,8 +530,9 @@ impl Story {
         }
     }
 
-    fn resolved() -> Self {
-        let mut story = Story::begin(Mode::Act, Duration::from_secs(420));
+    /// Nobody is hurt any more; the export has not succeeded yet.
+    fn recovered(ago: Duration) -> Self {
+        let mut story = Story::begin(Mode::Act, ago);
         story.export_blocks_logins();
         let run = story
             .state
@@ -563,6 +562,41 @@ impl Story {
             story.perform(Outcome::Done("done".into()));
         }
         story
+    }
+
+    /// The export succeeds when it is started again, and that is the end of it.
+    fn export_succeeds(&mut self) {
+        let started = self
+            .events
+            .iter()
+            .rev()
+            .find_map(|event| match &event.what {
+                What::ActionRequested { action, .. } => started(&action.task),
+                _ => None,
+            });
+        let run = started.expect("it was started again");
+        let job = JobId::from("payroll-export");
+        let start = RunStart {
+            run: run.clone(),
+            job: job.clone(),
+            started_at: self.now,
+            origin: Origin::Keeper,
+        };
+        self.sees(1000, vec![Seen::RunStart(start)]);
+        let exit = RunExit {
+            run,
+            job,
+            ended_at: self.now,
+            exit: Exit::Code(0),
+        };
+        self.sees(1000, vec![Seen::RunExit(exit)]);
+        for _ in 0..20 {
+            let calm = self.nobody_waits();
+            self.sees(10_000, vec![calm]);
+        }
+        let first = self.state.record.incidents.values().next();
+        let status = first.map(|incident| incident.status);
+        assert_eq!(status, Some(IncidentStatus::Resolved));
     }
 
     fn people_write(&mut self) {
@@ -604,6 +638,14 @@ impl Story {
     }
 }
 
+/// The run that a task starts.
+fn started(task: &Task) -> Option<RunId> {
+    match task {
+        Task::StartRun { run, .. } => Some(run.clone()),
+        _ => None,
+    }
+}
+
 /// A story to its end.
 struct Told {
     published: Published,
@@ -632,9 +674,10 @@ fn scene(name: &str) -> Told {
             }
             story.told()
         }
-        "resolved" => Story::resolved().told(),
+        "resolved" => Story::recovered(ago(420)).told(),
         "postmortem" => {
-            let mut story = Story::resolved();
+            let mut story = Story::recovered(ago(900));
+            story.export_succeeds();
             story.people_write();
             story.told()
         }

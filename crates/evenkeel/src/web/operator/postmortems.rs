@@ -364,7 +364,11 @@ fn measures(desk: &Desk, id: IncidentId, measures: &[Measure]) -> Markup {
                     " · " (measure.state.as_str())
                     @if measure.is_late(desk.now) { " · " strong.down { "late" } }
                     @if let Some(reason) = &measure.reason { " · because: " (reason) }
-                    @if measure.reminders > 0 { " · reminded " (measure.reminders) " times" }
+                    @match measure.reminders {
+                        0 => {}
+                        1 => " · reminded once",
+                        times => { " · reminded " (times) " times" }
+                    }
                 }
                 @if measure.state == MeasureState::Open {
                     (desk.form("change_measure", &[("incident", &incident), ("measure", &number), ("state", "done"), ("due", &due)], html! {
