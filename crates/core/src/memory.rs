@@ -113,7 +113,23 @@ pub struct Memory {
     pub(crate) maintenances_told: BTreeMap<PlanId, Timestamp>,
     #[serde(default)]
     pub(crate) peaks_told: BTreeMap<PeakId, Timestamp>,
+    /// When something is left to do of an incident, as of the last step.
+    #[serde(skip)]
+    pub(crate) aftermath_due: Derived<Option<Timestamp>>,
 }
+
+/// What follows from everything else and is kept so as not to be reckoned at every step. It
+/// is not written down, and memories that differ in nothing else are equal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Derived<T>(pub(crate) Option<T>);
+
+impl<T> PartialEq for Derived<T> {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Derived<T> {}
 
 /// What is remembered of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

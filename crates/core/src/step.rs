@@ -70,9 +70,11 @@ impl State {
             now: self.memory.last_step.unwrap_or(Timestamp::MIN),
             ..view
         });
-        let aftermath = aftermath::next_change(View {
-            now: self.memory.last_step.unwrap_or(Timestamp::MIN),
-            ..view
+        let aftermath = self.memory.aftermath_due.0.unwrap_or_else(|| {
+            aftermath::next_change(View {
+                now: self.memory.last_step.unwrap_or(Timestamp::MIN),
+                ..view
+            })
         });
         let next = [
             self.memory.next_timer(),
@@ -104,6 +106,7 @@ pub fn step(
         lost_sight: false,
         news: Vec::new(),
         failures: Vec::new(),
+        aftermath_seen: 0,
     };
     work.keep_time();
     work.state.memory.tracked_since.get_or_insert(now);
@@ -123,6 +126,7 @@ pub fn step(
     work.settle();
     work.count_failures();
     work.state.memory.last_step = Some(now);
+    work.note_aftermath_due();
     work.events
 }
 
@@ -145,6 +149,8 @@ pub(crate) struct Work<'a> {
     news: Vec<maintenance::News>,
     /// What failed, to be counted once it is known which incident it belongs to.
     failures: Vec<aftermath::Failure>,
+    /// How many of the events were looked at for what is left to do of incidents.
+    aftermath_seen: usize,
 }
 
 impl Work<'_> {

@@ -46,7 +46,7 @@ impl Line {
         if slopes.len() < count {
             return None;
         }
-        slopes.sort_by(f64::total_cmp);
+        slopes.sort_unstable_by(f64::total_cmp);
         let slope = median_of_sorted(&slopes);
         // Kendall's S has a variance of n(n-1)(2n+5)/18.
         let n = count as f64;
@@ -59,7 +59,7 @@ impl Line {
             .iter()
             .map(|(x, y)| (y - intercept - slope * x).abs());
         let mut residuals: Vec<f64> = residuals.collect();
-        residuals.sort_by(f64::total_cmp);
+        residuals.sort_unstable_by(f64::total_cmp);
         let kept = &residuals[..count - count / 8];
         let squares: f64 = kept.iter().map(|residual| residual * residual).sum();
         Some(Self {
@@ -80,7 +80,7 @@ impl Line {
 
 /// The middle of some values; zero of none.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
+    values.sort_unstable_by(f64::total_cmp);
     median_of_sorted(&values)
 }
 

@@ -12,6 +12,7 @@ use crate::action::ActionKind;
 use crate::event::What;
 use crate::evidence::Fact;
 use crate::ids::{ActionId, Observer, RunId};
+use crate::memory::Derived;
 use crate::observation::{
     ActionOutcome, Exit, Observation, Order, Origin, ProductDue, ProductState, RunExit, RunStart,
     ScheduleDue, Seen, Sight,
@@ -134,10 +135,9 @@ impl Work<'_> {
                 let mut people = self.policy.calling.people.iter();
                 if people.any(|person| person.id == hours.person) {
                     let stretch = (hours.from, hours.until);
-                    self.state
-                        .memory
-                        .quiet
-                        .insert(hours.person.clone(), stretch);
+                    let memory = &mut self.state.memory;
+                    memory.quiet.insert(hours.person.clone(), stretch);
+                    memory.aftermath_due = Derived::default();
                 }
             }
         }

@@ -63,9 +63,10 @@ fn owner(view: View<'_>, name: &str) -> Option<PersonId> {
 fn significant_at(view: View<'_>, incident: &Incident) -> Option<(Timestamp, String)> {
     let policy = &view.policy.notices;
     let kept = policy.regimes.contains(&Regime::Nis2);
-    let has_clock = view.record.clock(incident.id, Regime::Nis2).is_some();
-    let is_over = incident.status == IncidentStatus::Resolved;
-    if !kept || has_clock || is_over || !hurts(view.record, incident) {
+    if incident.status == IncidentStatus::Resolved || !kept || !hurts(view.record, incident) {
+        return None;
+    }
+    if view.record.clock(incident.id, Regime::Nis2).is_some() {
         return None;
     }
     let components = view.policy.components.keys();
@@ -108,11 +109,33 @@ fn hurts(record: &Record, incident: &Incident) -> bool {
 }
 
 impl Work<'_> {
+    /// Looks through all incidents, so only where something happened or is due: most steps
+    /// see neither.
     pub(super) fn settle_aftermath(&mut self) {
+        if !self.aftermath_may_change() {
+            return;
+        }
+        self.aftermath_seen = self.events.len();
         self.draft();
         self.start_clocks();
         self.remind_of_measures();
         self.remind_of_notices();
+    }
+
+    fn aftermath_may_change(&self) -> bool {
+        let due = self.state.memory.aftermath_due.0;
+        self.events.len() > self.aftermath_seen
+            || due.is_none_or(|due| due.is_some_and(|due| due <= self.now))
+    }
+
+    /// At the end of a step: when it is to be looked at again.
+    pub(super) fn note_aftermath_due(&mut self) {
+        let due = self.state.memory.aftermath_due.0;
+        let is_known = due.is_some_and(|due| due.is_none_or(|due| due > self.now));
+        if !is_known || !self.events.is_empty() {
+            let due = next_change(self.view());
+            self.state.memory.aftermath_due.0 = Some(due);
+        }
     }
 
     /// What is known of every incident that hurt somebody and is over is taken down.
