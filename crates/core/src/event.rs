@@ -550,6 +550,18 @@ events! {
         /// Since when; until the time of the event.
         since: Timestamp,
     }
+    /// Customers could not reach the service although nothing here failed: a witness told
+    /// them so from outside, and it is over.
+    OutageLearned(1) = "outage_learned" {
+        /// The number it gets as an incident.
+        incident: IncidentId,
+        /// Since when, as they were told.
+        since: Timestamp,
+        /// Until when.
+        until: Timestamp,
+        /// What failed, seen from outside.
+        components: BTreeMap<ComponentId, Status>,
+    }
     /// A readiness was asked for.
     ReadinessAsked(1) = "readiness_asked" {
         /// Which.

@@ -46,5 +46,6 @@ pub mod step;
 pub mod subject;
 pub mod telling;
 pub mod time;
+pub mod witness;
 
 pub use jiff::Timestamp;

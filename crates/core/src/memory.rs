@@ -10,7 +10,7 @@
 //! what comes back decides exactly as what went in, which `tests/cases.rs` holds. Nobody
 //! else reads it: a restart begins with an empty one.
 
-pub(crate) mod checks;
+pub mod checks;
 pub(crate) mod edge;
 pub(crate) mod levels;
 
@@ -28,8 +28,8 @@ use crate::ids::{
     CheckId, ComponentId, DatabaseId, IncidentId, JobId, PeakId, PersonId, PlanId, RunId, TargetId,
 };
 use crate::observation::{
-    CopyReport, DatabaseLoad, LockChain, LockRoot, LockWaits, ProductState, RunBackends, RunExit,
-    RunProgress, Session, SessionState,
+    CopyReport, DatabaseLoad, LockChain, LockRoot, LockWaits, OutsideWord, ProductState,
+    RunBackends, RunExit, RunProgress, Session, SessionState,
 };
 use crate::policy::Policy;
 use crate::postmortem::Counted;
@@ -113,6 +113,9 @@ pub struct Memory {
     pub(crate) maintenances_told: BTreeMap<PlanId, Timestamp>,
     #[serde(default)]
     pub(crate) peaks_told: BTreeMap<PeakId, Timestamp>,
+    /// What a witness told, until it can be said that it is over.
+    #[serde(default)]
+    pub(crate) outside: Option<OutsideWord>,
     /// When something is left to do of an incident, as of the last step.
     #[serde(skip)]
     pub(crate) aftermath_due: Derived<Option<Timestamp>>,

@@ -4,6 +4,7 @@
 //! database load) are whole pictures of their subject, so that a late, lost or doubled
 //! one costs time and nothing else: the next one says everything again.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -21,6 +22,7 @@ use crate::ids::{
 use crate::maintenance::{MaintenanceOrder, Stretch};
 use crate::notice::{NoticeChange, Regime};
 use crate::postmortem::PostmortemChange;
+use crate::status::Status;
 use crate::subject::{Backend, Subject};
 use crate::telling::{Correct, Tell};
 
@@ -91,6 +93,8 @@ pub enum Seen {
     MaintenanceDates(MaintenanceDates),
     /// When a known peak comes next.
     PeakDates(PeakDates),
+    /// What a witness told customers while this host was out of reach.
+    OutsideWord(OutsideWord),
 }
 
 /// A job's schedule came due.
@@ -649,4 +653,16 @@ pub struct PeakDates {
     pub peak: PeakId,
     /// When it comes, earliest first.
     pub dates: Vec<Stretch>,
+}
+
+/// What a witness told customers while this host was out of reach, read when it was within
+/// reach again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsideWord {
+    /// Since when it said so.
+    pub since: Timestamp,
+    /// When we were heard again.
+    pub until: Timestamp,
+    /// What failed, seen from outside.
+    pub components: BTreeMap<ComponentId, Status>,
 }

@@ -17,6 +17,7 @@ pub(crate) mod heartbeats;
 mod incidents;
 mod maintenance;
 mod messages;
+mod outside;
 mod telling;
 mod watch;
 
@@ -226,6 +227,7 @@ impl Work<'_> {
             }
             self.settle_incidents();
             self.settle_components();
+            self.settle_outage();
             self.tell();
             self.tell_of_maintenances();
             self.settle_aftermath();

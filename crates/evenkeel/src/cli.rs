@@ -14,6 +14,7 @@ mod journal;
 mod listing;
 mod maintenance;
 mod orders;
+mod pages;
 mod people;
 mod postmortem;
 mod print;
@@ -102,6 +103,9 @@ enum Command {
     },
     /// Start Evenkeel; Ctrl-C or SIGTERM stops it. Supervised runs go on.
     Serve,
+    /// Follow a keeper from another host, and speak to its customers while it is silent;
+    /// Ctrl-C or SIGTERM stops it.
+    Witness,
     /// Start the edge, the reverse proxy in front of the service; it serves on without
     /// `serve`.
     ///
@@ -249,6 +253,14 @@ enum Command {
     /// With --policy: what would have been decided and done under another configuration.
     /// Reads only, beside a running server too.
     Replay(replay::ReplayArguments),
+    /// Print the public half of the key that copies of the page are signed with; it is made
+    /// where there is none yet.
+    SigningKey,
+    /// Is a published copy of the page authentic, whole and current?
+    ///
+    /// Exit status 0: it is; 1: it is not, or cannot be read. Whoever has the public key may
+    /// ask; no configuration is needed.
+    VerifyPage(pages::VerifyArguments),
     /// What was kept before something was ended: all of it, one, or the text of an item.
     Evidence {
         /// Which: A-12.
@@ -337,6 +349,7 @@ fn dispatch(arguments: Arguments) -> Outcome {
         }
         Command::Check { offline } => check::check(&file, offline, json),
         Command::Serve => serve(load()?),
+        Command::Witness => witness(load()?),
         Command::Edge => edge::edge(load()?),
         Command::Run(run) => run::run(&file, run),
         Command::Status => listing::status(&source()?, json),
@@ -384,6 +397,8 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Subscribers(command) => subscribers::subscribers(&here()?, command, json),
         Command::Journal(command) => journal::journal(&source()?, command, json),
         Command::Replay(arguments) => replay::replay(&load()?, arguments, json),
+        Command::SigningKey => pages::signing_key(&here()?, json),
+        Command::VerifyPage(arguments) => pages::verify_page(&arguments, json),
         Command::Evidence { id, item } => {
             listing::evidence(&source()?, id.as_deref(), item.as_deref(), json)
         }
@@ -398,7 +413,29 @@ fn dispatch(arguments: Arguments) -> Outcome {
     }
 }
 
+fn witness(config: Config) -> Outcome {
+    print::start_log(&config.log);
+    for warning in &config.warnings {
+        tracing::warn!(file = %config.file.display(), "{warning}");
+    }
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| format!("no threads can be started: {error}"))?;
+    let watched = runtime.block_on(crate::witness::witness(config, |key| {
+        say(&format!("public key: {key}\n"));
+    }));
+    match watched {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(print::chain(&error)),
+    }
+}
+
 fn serve(config: Config) -> Outcome {
+    if config.witness.is_some() {
+        return Err(format!(
+            "{} is a witness's configuration, since it has a section [witness]; start it with `evenkeel witness`",
+            config.file.display()
+        ));
+    }
     print::start_log(&config.log);
     for warning in &config.warnings {
         tracing::warn!(file = %config.file.display(), "{warning}");

@@ -36,6 +36,7 @@ mod subscribers;
 #[cfg(test)]
 mod tests;
 mod volumes;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -55,6 +56,7 @@ use evenkeel_guards::readiness::ReadinessSpec;
 use toml::de::DeTable;
 
 use crate::almanac::Almanac;
+use crate::publish::signing::Key;
 use crate::quiet::QuietHours;
 use crate::web::tls::TlsFiles;
 
@@ -68,6 +70,7 @@ pub(crate) use reader::duration;
 use reader::{Report, Section};
 pub use recorder::Recording;
 use settings::Kind;
+pub use witness::Witness;
 
 /// The largest configuration that is read, bytes: ten thousand checks take two million.
 const FILE_MAX: u64 = 8 << 20;
@@ -90,6 +93,8 @@ pub struct Config {
     pub told: crate::web::public::settings::Settings,
     /// The telephone system that is told what its hotline says.
     pub hotline: Option<crate::hotline::Settings>,
+    /// Whom this Evenkeel follows as a witness, where it is one.
+    pub witness: Option<Witness>,
     /// The operator's pages.
     pub operator: Operator,
     /// Who is called.
@@ -149,6 +154,8 @@ pub struct Page {
     pub brand: crate::web::public::brand::Brand,
     /// What a visitor's own browser asks.
     pub ask: Option<crate::web::public::settings::Ask>,
+    /// Whose word is believed about when this host was out of reach.
+    pub witness_key: Option<Key>,
 }
 
 /// The operator's pages.
@@ -346,6 +353,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
     let keep_for = program::retention(&mut root, report);
     let recorder = recorder::read(&mut root, report);
     let log = program::log(&mut root, report);
+    let witness = witness::read(&mut root, report);
     let has_mail = root.has("mail");
     let mail = people::mail(&mut root, report);
     let mut subscribers = subscribers::read(&mut root, (&page, mail.as_ref()), report);
@@ -418,6 +426,10 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         valid_for: page.copies_valid_for,
         targets: publish::read(publish_sections, &mut policy, report),
     };
+    if let Some(witness) = &witness {
+        witness::checked(witness, &policy, &publish, report);
+    }
+    let witness = witness.map(|at| at.value);
     let pools = pools::read(pool_sections, report);
     let routes = routes::read(route_sections, &policy, &pools, report);
     let volumes = volumes::read(volume_sections, &leak_policy, &mut policy, report);
@@ -454,6 +466,7 @@ fn build(mut root: Section<'_>, report: &mut Report<'_>, file: &Path) -> Config 
         publish,
         told,
         hotline,
+        witness,
         operator,
         pager,
         keep_for,

@@ -28,3 +28,4 @@ pub mod survey;
 mod telling;
 pub mod useful;
 pub mod web;
+pub mod witness;

@@ -16,6 +16,8 @@
 //!   delivers ([`keeping`]).
 //! - **No half of an edition is seen where the target can prevent it**; where it cannot,
 //!   pages that name others come last ([`targets`]).
+//! - **An edition is signed**: who made it, when, until when it speaks of now, and what is
+//!   in each file ([`statement`], [`signing`]).
 //! - **A copy that ended calls people**: each target reports until when its copy is valid,
 //!   and the core says when that has passed (`detect/copy_expired.rs`).
 
@@ -23,10 +25,14 @@ pub mod change;
 pub mod edition;
 pub mod expiry;
 pub mod keeping;
+pub mod places;
+pub mod signing;
 pub mod standing;
+pub mod statement;
 pub mod targets;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub mod verifying;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +46,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::web::Site;
 use change::Seen;
 use edition::Edition;
+use signing::{Key, Signer};
+use statement::Voice;
 use targets::Target;
 
 /// The shortest time between two editions: what comes in a burst is one change.
@@ -70,18 +78,30 @@ pub struct Settings {
     pub targets: Vec<targets::Spec>,
 }
 
+/// Who signs, and who speaks meanwhile.
+#[derive(Debug)]
+pub struct Keys {
+    /// What editions are signed with.
+    pub signer: Signer,
+    /// The witness's key, where there is one.
+    pub witness: Option<Key>,
+}
+
 /// Publishes until it is dropped.
 pub async fn keep(
     site: Site,
     valid_for: Duration,
     targets: Vec<(TargetId, Arc<dyn Target>)>,
+    keys: Keys,
     outlet: Outlet,
 ) {
+    let Keys { signer, witness } = keys;
+    let standings = site.now().copies.clone();
+    standings.signs_with(signer.public_file());
     if targets.is_empty() {
         return;
     }
     let editions = watch::Sender::new(None::<Arc<Edition>>);
-    let standings = site.now().copies.clone();
     // Dropped with this future, so that all of them end with it.
     let mut keepers = JoinSet::new();
     for (id, target) in targets {
@@ -91,14 +111,20 @@ pub async fn keep(
             target,
             outlet: outlet.clone(),
             valid_for,
+            witness: witness.clone(),
         };
         keepers.spawn(keeper.keep(editions.subscribe()));
     }
-    render(site, valid_for, &editions).await;
+    render(site, valid_for, &signer, &editions).await;
 }
 
 /// Makes editions: on every change of what customers see, and before the last one ends.
-async fn render(site: Site, valid_for: Duration, editions: &watch::Sender<Option<Arc<Edition>>>) {
+async fn render(
+    site: Site,
+    valid_for: Duration,
+    signer: &Signer,
+    editions: &watch::Sender<Option<Arc<Edition>>>,
+) {
     let mut published = site.published.clone();
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -122,7 +148,9 @@ async fn render(site: Site, valid_for: Duration, editions: &watch::Sender<Option
         }
         let began = Instant::now();
         match edition::render(&site, picture, valid_for).await {
-            Ok(edition) => {
+            Ok(mut edition) => {
+                let signed = statement::sign(&mut edition, Voice::Keeper, signer);
+                site.now().copies.signed(signed);
                 tracing::debug!(
                     files = edition.files.len(),
                     took_ms = began.elapsed().as_millis(),

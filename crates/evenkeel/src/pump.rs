@@ -532,6 +532,7 @@ fn is_fact(observation: &Observation) -> bool {
         | Seen::PersonAct(_)
         | Seen::ReadinessDue(_)
         | Seen::Absence(_)
+        | Seen::OutsideWord(_)
         | Seen::Ping(_)
         | Seen::HeartbeatChange(_) => true,
     }

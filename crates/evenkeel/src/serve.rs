@@ -39,6 +39,7 @@ use crate::heartbeats;
 use crate::hotline;
 use crate::metrics;
 use crate::publish;
+use crate::publish::signing::Signer;
 use crate::pump::store::{SqliteFile, StartError};
 use crate::pump::{Pace, Parts, Pump};
 use crate::quiet;
@@ -88,6 +89,9 @@ pub enum ServeError {
     /// Subscribers cannot be told.
     #[error(transparent)]
     Ways(#[from] crate::subscribers::follow::WaysError),
+    /// The key that signs the page cannot be used.
+    #[error(transparent)]
+    Signer(#[from] crate::publish::signing::SignerError),
     /// A port cannot be had.
     #[error(
         "nothing can listen on {address}: {source}; name another address in [{section}] listen"
@@ -189,6 +193,10 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
     let targets = config.publish.targets.iter();
     let targets = targets.map(|spec| Ok((spec.id.clone(), spec.target()?)));
     let targets: Vec<_> = targets.collect::<Result<_, ServeError>>()?;
+    let keys = publish::Keys {
+        signer: Signer::of(&config.data_dir)?,
+        witness: config.page.witness_key.clone(),
+    };
 
     let subscribers = match config.subscribers.are_wanted() {
         true => Some(Subscribers::open(
@@ -306,6 +314,7 @@ pub async fn serve(config: Config, up: impl FnOnce(Addresses)) -> Result<(), Ser
         public_site,
         config.publish.valid_for,
         targets,
+        keys,
         handle.outlet.named("publish"),
     ));
     let told = ways.map(|ways| tokio::spawn(ways.keep(stopped.clone())));

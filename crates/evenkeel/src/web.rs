@@ -293,6 +293,9 @@ mod tests {
                 "/badge/{file}",
                 "/hotline/{file}",
                 "/{language}/{feed}",
+                "/minisign.pub",
+                "/edition.txt",
+                "/edition.txt.minisig",
             ]
         );
         assert_eq!(

@@ -439,6 +439,12 @@ fn other_samples() -> Vec<What> {
             from: "192.0.2.7".into(),
         },
         What::Unobserved { since: at(0) },
+        What::OutageLearned {
+            incident,
+            since: at(0),
+            until: at(60),
+            components: BTreeMap::from([("login".into(), Status::MajorOutage)]),
+        },
         What::ReadinessAsked {
             readiness: "morning".into(),
             due_at: at(1800),

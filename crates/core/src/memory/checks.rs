@@ -57,7 +57,7 @@ pub(crate) struct Failing {
 
 /// What is known of the targets that are not ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum References {
+pub enum References {
     /// None is configured: there is nothing to doubt ourselves by.
     None,
     /// At least one answered, last at this time.
@@ -220,7 +220,7 @@ impl Memory {
     }
 
     /// What is known of the targets that are not ours.
-    pub(crate) fn references(&self, policy: &Policy, now: Timestamp) -> References {
+    pub fn references(&self, policy: &Policy, now: Timestamp) -> References {
         if policy.references.is_empty() {
             return References::None;
         }

@@ -273,6 +273,25 @@ impl Record {
                 self.open_messages.remove(message);
                 self.forget_messages();
             }
+            What::OutageLearned {
+                incident,
+                since,
+                until,
+                components,
+            } => {
+                self.last.incident = self.last.incident.max(incident.0);
+                let title = "The service could not be reached from outside";
+                let state = Incident {
+                    status: IncidentStatus::Resolved,
+                    status_since: *until,
+                    resolved_at: Some(*until),
+                    quiet_since: Some(*until),
+                    harmed: components.clone(),
+                    ..new_incident(*incident, title, Severity::Critical, *since)
+                };
+                self.incidents.insert(*incident, state);
+                self.forget_incidents();
+            }
             // What people did is for reading: nothing is decided on it.
             What::PersonActed { .. } => {}
             What::Unobserved { since } => {

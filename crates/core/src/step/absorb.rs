@@ -131,6 +131,7 @@ impl Work<'_> {
             }
             Seen::MaintenanceDates(told) => self.see_maintenance_dates(told, at),
             Seen::PeakDates(told) => self.see_peak_dates(told, at),
+            Seen::OutsideWord(word) => self.hear_outside(word),
             Seen::QuietHours(hours) => {
                 let mut people = self.policy.calling.people.iter();
                 if people.any(|person| person.id == hours.person) {

@@ -136,6 +136,15 @@ pub(crate) fn say(what: &What) -> String {
         What::ProductDelivered { job, bytes, .. } => {
             format!("product delivered: {job} ({bytes} bytes)")
         }
+        What::OutageLearned {
+            incident,
+            since,
+            until,
+            components,
+        } => {
+            let lasted = evenkeel_core::time::since(*since, *until).as_secs();
+            format!("outage learned: {incident} for {lasted}s: {components:?}")
+        }
         What::Unobserved { since } => format!(
             "unobserved since @{}s",
             evenkeel_core::time::since(epoch(), *since).as_secs()

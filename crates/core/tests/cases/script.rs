@@ -571,6 +571,14 @@ fn see(line: &str, record: &Record, now: Timestamp) -> Result<Seen, String> {
             valid_until: at(span_option(rest, "until")?.ok_or("until=SPAN")?),
             trouble: option(rest, "why").map(|why| why.replace('_', " ")),
         }),
+        "outside" => Seen::OutsideWord(OutsideWord {
+            since: at(span_option(rest, "since")?.ok_or("since=SPAN")?),
+            until: now,
+            components: about
+                .split(',')
+                .map(|id| (id.into(), Status::MajorOutage))
+                .collect(),
+        }),
         "absent" => Seen::Absence(Absence {
             since: at(span(about)?),
         }),

@@ -65,8 +65,10 @@ pub(super) fn page(root: &mut Section<'_>, report: &mut Report<'_>) -> Page {
     );
     let brand = brand::read(&mut section, report);
     let ask = brand::ask(&mut section, report);
+    let witness_key = super::witness::key(&mut section, report, "witness_key", false);
     section.finish(report);
     Page {
+        witness_key,
         tls,
         brand,
         ask,

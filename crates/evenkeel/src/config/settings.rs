@@ -90,6 +90,10 @@ pub const SECTIONS: &[Section] = &[
         about: "What whoever calls your hotline hears: one current text in each language at `/hotline/de.txt`, `.ssml`, `.twiml.xml` and `.vxml`, empty when all is well; and the telephone system that is told when it changes.",
     },
     Section {
+        name: "witness",
+        about: "On another host, at another provider: whom `evenkeel witness` follows. It checks the service from outside with the checks of this file, and speaks through the targets of this file while the keeper is silent.",
+    },
+    Section {
         name: "operator",
         about: "The operator's console: incidents with reasons, runs with evidence, lock chains, proposals to approve, the kill switch. For who is let in (`evenkeel people`), and refused on anything but loopback.",
     },
@@ -267,8 +271,14 @@ settings! {
         "imprint_url" Text "-" "\"https://example.com/imprint\"" "Who is behind it: a link below every page.";
         "privacy_url" Text "-" "\"https://example.com/privacy\"" "What is done with visitors' data: a link below every page.";
         "copies_valid_for" Duration "\"5m\"" "\"1m\"" "How long a published copy speaks of now. It is renewed after a third of this; one that is not says by itself that how things are is unknown.";
+        "witness_key" Text "-" "\"RWRtwUhlOTBmc7xcpOB7AXKDTJsw0f6zTtIRlOSDFHsUDUvzjoiIdxAg\"" "The public half of the witness's key: what `evenkeel signing-key` prints there. What it told while this host was out of reach becomes an incident that is over.";
         "certificate_file" Folder "-" "\"status.pem\"" "The certificate and those between it and the authority (PEM): then the page speaks TLS. Read again when it changes, and on SIGHUP.";
         "key_file" Folder "-" "\"status-key.pem\"" "The certificate's key (PEM, without a password), readable by Evenkeel only.";
+    }
+    "witness" {
+        "keeper" Text "" "\"https://keeper.example.com\"" "The keeper's public page where it is made (`[page] listen` of its configuration), and not where it is published.";
+        "key" Text "" "\"RWRtwUhlOTBmc7xcpOB7AXKDTJsw0f6zTtIRlOSDFHsUDUvzjoiIdxAg\"" "The public half of the keeper's key: what `evenkeel signing-key` prints there.";
+        "silent_after" Duration "\"20s\"" "\"1m\"" "How long the keeper has to be silent before the witness speaks. A restart of the keeper has to fit.";
     }
     "[publish]" {
         "id" Text "" "\"cdn\"" "Its name in this file, in the journal and in metrics.";

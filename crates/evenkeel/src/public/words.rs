@@ -196,6 +196,14 @@ templates! {
     answer_well();
     still_works(count: u64, functions: &str);
     all_else_works();
+    /// A witness reaches neither the service nor its operators.
+    pub unreachable(since: &str);
+    /// A witness reaches the service, and not its operators.
+    pub unreachable_operators(since: &str);
+    /// A witness does not reach the operators, and cannot say how the service is.
+    pub unreachable_unknown(since: &str);
+    /// Who says so.
+    pub witnessed();
 
     /// Where an incident stands, in a word or two.
     pub incident_status(status: IncidentStatus);
@@ -502,6 +510,8 @@ templates! {
     pub follow();
     /// What the links to what programs read are.
     pub programs();
+    /// What the link to the key that copies are signed with is.
+    pub signed();
     /// What stands below every page.
     pub footer();
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use evenkeel_core::Timestamp;
@@ -130,6 +131,30 @@ pub struct File {
 }
 
 impl File {
+    /// A file with its hash.
+    pub fn new(
+        path: String,
+        speaks_of: Moment,
+        bytes: Bytes,
+        content_type: String,
+        cache_control: String,
+    ) -> Self {
+        let mut hash = Sha256::new();
+        for part in [&content_type, &cache_control] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        hash.update(&bytes);
+        Self {
+            path,
+            speaks_of,
+            bytes,
+            content_type,
+            cache_control,
+            hash: hash.finalize().into(),
+        }
+    }
+
     /// Its name in a folder that a web server serves: `incidents/I-3/index.html`. A name
     /// without an ending would be served as something to download.
     pub fn name(&self) -> String {
@@ -218,49 +243,56 @@ pub async fn render(
     });
     let mut files = Vec::with_capacity(paths.len());
     for listed in paths {
-        let Listed { path, speaks_of } = listed;
-        let request = Request::get(path.as_str()).body(Body::empty());
-        let request = request.expect("a path of ours is a path");
-        let Ok(answer) = router.clone().oneshot(request).await;
-        let status = answer.status();
-        if status != StatusCode::OK {
-            return Err(EditionError::Answer { path, status });
-        }
-        let (head, body) = answer.into_parts();
-        let of = |name: header::HeaderName| {
-            let value = head.headers.get(name);
-            value.and_then(|value| value.to_str().ok()).unwrap_or("")
-        };
-        let content_type = of(header::CONTENT_TYPE).to_owned();
-        let policy = of(header::CONTENT_SECURITY_POLICY);
-        let cache_control = cache_control(of(header::CACHE_CONTROL), speaks_of, valid_for);
-        let bytes = to_bytes(body, FILE_MAX).await;
-        let bytes = match bytes {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(EditionError::Read { path, source }),
-        };
-        let ends = (speaks_of == Moment::Now).then_some(&stamp);
-        let made = expiry::copied(bytes, &content_type, policy, &site.name, ends);
-        let bytes = match made {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(EditionError::Expiry { path, source }),
-        };
-        let mut hash = Sha256::new();
-        for part in [&content_type, &cache_control] {
-            hash.update(part);
-            hash.update([0]);
-        }
-        hash.update(&bytes);
-        files.push(File {
-            path,
-            speaks_of,
-            bytes,
-            content_type,
-            cache_control,
-            hash: hash.finalize().into(),
-        });
+        files.push(asked(&router, listed, &site.name, stamp, valid_for).await?);
     }
     Ok(Edition { stamp, files })
+}
+
+/// The file of what `router` answers at a path.
+///
+/// # Errors
+/// It does not answer with a page, or with one that cannot be given an end.
+pub(crate) async fn asked(
+    router: &Router,
+    listed: Listed,
+    title: &str,
+    stamp: Stamp,
+    valid_for: Duration,
+) -> Result<File, EditionError> {
+    let Listed { path, speaks_of } = listed;
+    let request = Request::get(path.as_str()).body(Body::empty());
+    let request = request.expect("a path of ours is a path");
+    let Ok(answer) = router.clone().oneshot(request).await;
+    let status = answer.status();
+    if status != StatusCode::OK {
+        return Err(EditionError::Answer { path, status });
+    }
+    let (head, body) = answer.into_parts();
+    let of = |name: header::HeaderName| {
+        let value = head.headers.get(name);
+        value.and_then(|value| value.to_str().ok()).unwrap_or("")
+    };
+    let content_type = of(header::CONTENT_TYPE).to_owned();
+    let policy = of(header::CONTENT_SECURITY_POLICY);
+    let cache_control = cache_control(of(header::CACHE_CONTROL), speaks_of, valid_for);
+    let bytes = to_bytes(body, FILE_MAX).await;
+    let bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err(source) => return Err(EditionError::Read { path, source }),
+    };
+    let ends = (speaks_of == Moment::Now).then_some(&stamp);
+    let made = expiry::copied(bytes, &content_type, policy, title, ends);
+    let bytes = match made {
+        Ok(bytes) => bytes,
+        Err(source) => return Err(EditionError::Expiry { path, source }),
+    };
+    Ok(File::new(
+        path,
+        speaks_of,
+        bytes,
+        content_type,
+        cache_control,
+    ))
 }
 
 /// What caches may do with a file: as the page says, and never for longer than two

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::ids::TargetId;
-use evenkeel_core::observation::{CopyReport, Seen};
+use evenkeel_core::observation::{CopyReport, OutsideWord, Seen};
 use evenkeel_core::time;
 use evenkeel_guards::outlet::Outlet;
 use tokio::sync::watch;
@@ -18,7 +18,9 @@ use tokio::time::Instant;
 
 use super::RENEWALS;
 use super::edition::Edition;
+use super::signing::Key;
 use super::standing::Slate;
+use super::statement::{SIGNATURE, STATEMENT, Statement, Voice};
 use super::targets::Target;
 
 /// The first pause after a failed try; doubled up to [`PAUSE_MAX`].
@@ -29,20 +31,24 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 const TRY_MAX: Duration = Duration::from_secs(60);
 
 /// See the module.
-pub(super) struct Keeper {
-    pub(super) id: TargetId,
-    pub(super) target: Arc<dyn Target>,
-    pub(super) standing: Slate,
-    pub(super) outlet: Outlet,
-    pub(super) valid_for: Duration,
+pub(crate) struct Keeper {
+    pub(crate) id: TargetId,
+    pub(crate) target: Arc<dyn Target>,
+    pub(crate) standing: Slate,
+    pub(crate) outlet: Outlet,
+    pub(crate) valid_for: Duration,
+    /// Who speaks while we are silent.
+    pub(crate) witness: Option<Key>,
 }
 
 impl Keeper {
-    pub(super) async fn keep(self, mut editions: watch::Receiver<Option<Arc<Edition>>>) {
+    pub(crate) async fn keep(self, mut editions: watch::Receiver<Option<Arc<Edition>>>) {
         // As if there were a copy: when nothing is delivered by its end, people are called.
         let mut valid_until = time::after(Timestamp::now(), self.valid_for);
         self.report(valid_until, None);
         let mut pause = PAUSE;
+        // At the start, and after every failure: somebody may have spoken meanwhile.
+        let mut listens = true;
         loop {
             let Some(edition) = editions.borrow_and_update().clone() else {
                 if editions.changed().await.is_err() {
@@ -50,9 +56,19 @@ impl Keeper {
                 }
                 continue;
             };
+            let heard = match listens {
+                true => self.hear_witness().await,
+                false => Ok(()),
+            };
             let began = Instant::now();
-            match self.deliver(&edition).await {
+            // What the witness told is heard before it is written over, or not at all.
+            let delivered = match heard {
+                Ok(()) => self.deliver(&edition).await,
+                Err(why) => Err(why),
+            };
+            match delivered {
                 Ok(written) => {
+                    listens = false;
                     pause = PAUSE;
                     let stamp = &edition.stamp;
                     valid_until = stamp.valid_until;
@@ -69,11 +85,51 @@ impl Keeper {
                     tracing::warn!(published_to = %self.id, "the public page was not published: {why}");
                     self.standing.failed(Timestamp::now(), &why);
                     self.report(valid_until, Some(why));
+                    listens = true;
                     tokio::time::sleep(with_chance(pause)).await;
                     pause = (pause * 2).min(PAUSE_MAX).min(self.valid_for / RENEWALS);
                 }
             }
         }
+    }
+
+    /// What the witness told at this target, where its word is what stands there.
+    async fn hear_witness(&self) -> Result<(), String> {
+        let Some(key) = &self.witness else {
+            return Ok(());
+        };
+        let names = [STATEMENT, SIGNATURE].map(str::to_owned);
+        let most = (self.valid_for / RENEWALS).min(TRY_MAX);
+        let read = match tokio::time::timeout(most, self.target.read(&names)).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => return Err(crate::pump::store::chain(&error)),
+            Err(_) => {
+                let most = most.as_secs();
+                return Err(format!("it did not say within {most} s what stands there"));
+            }
+        };
+        let [Some(text), Some(signature)] = &read[..] else {
+            return Ok(());
+        };
+        let keys = std::slice::from_ref(key);
+        let Ok((statement, _)) = Statement::verified(text, signature, keys) else {
+            return Ok(());
+        };
+        if let Voice::Witness(outside) = statement.by {
+            tracing::info!(
+                published_to = %self.id,
+                since = %outside.gap.since,
+                service = outside.gap.service.as_str(),
+                "the witness spoke while this host was out of reach"
+            );
+            let word = OutsideWord {
+                since: outside.gap.since,
+                until: evenkeel_guards::outlet::to_the_millisecond(Timestamp::now()),
+                components: outside.fails,
+            };
+            self.outlet.fact(Seen::OutsideWord(word)).await;
+        }
+        Ok(())
     }
 
     async fn deliver(&self, edition: &Edition) -> Result<usize, String> {

@@ -1,13 +1,14 @@
 //! How the copy at each target stands: for the console, metrics and the command line.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use evenkeel_core::Timestamp;
 use evenkeel_core::ids::TargetId;
 use serde::{Deserialize, Serialize};
 
+use super::statement::Signed;
 use crate::web::clock;
 
 /// How the copy at one target stands.
@@ -51,7 +52,13 @@ impl Standing {
 
 /// The standing of every target.
 #[derive(Debug, Default)]
-pub struct Standings(Mutex<BTreeMap<TargetId, Arc<Mutex<Standing>>>>);
+pub struct Standings {
+    targets: Mutex<BTreeMap<TargetId, Arc<Mutex<Standing>>>>,
+    /// What was signed last: whoever follows us reads it where we are.
+    signed: Mutex<Option<Arc<Signed>>>,
+    /// The public half of the key that signs, as a file.
+    public_key: OnceLock<String>,
+}
 
 /// What a target's keeper writes to.
 #[derive(Debug, Clone)]
@@ -69,16 +76,37 @@ impl Standings {
             place,
             ..Standing::default()
         }));
-        locked(&self.0).insert(id.clone(), standing.clone());
+        locked(&self.targets).insert(id.clone(), standing.clone());
         Slate(standing)
     }
 
     /// All of them.
     pub fn all(&self) -> BTreeMap<TargetId, Standing> {
-        let all = locked(&self.0);
+        let all = locked(&self.targets);
         let all = all.iter();
         all.map(|(id, standing)| (id.clone(), locked(standing).clone()))
             .collect()
+    }
+
+    /// From now on editions are signed with this key.
+    pub fn signs_with(&self, public_key: String) {
+        // The same for as long as the program runs.
+        let _known = self.public_key.set(public_key);
+    }
+
+    /// The public half of the key that editions are signed with.
+    pub fn public_key(&self) -> Option<&str> {
+        self.public_key.get().map(String::as_str)
+    }
+
+    /// An edition was signed.
+    pub fn signed(&self, signed: Signed) {
+        *locked(&self.signed) = Some(Arc::new(signed));
+    }
+
+    /// The statement of the newest edition; none before the first.
+    pub fn last_signed(&self) -> Option<Arc<Signed>> {
+        locked(&self.signed).clone()
     }
 }
 

@@ -14,16 +14,27 @@ pub mod objects;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use evenkeel_core::ids::TargetId;
 use evenkeel_guards::guard::BoxFuture;
 use evenkeel_guards::sftp::Login;
 
 use super::edition::Edition;
 
+/// The largest file that is read of a copy; see [`super::edition`].
+pub const FILE_MAX: usize = 5 << 20;
+
 /// A place where editions go.
 pub trait Target: Send + Sync {
     /// Where it is, in words, without anything secret.
     fn place(&self) -> String;
+
+    /// Reads files of the copy that is there, by their names in a folder; `None` for those
+    /// that are not there. None is larger than [`FILE_MAX`].
+    fn read<'a>(
+        &'a self,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, TargetError>>;
 
     /// Puts an edition there; how many files were written.
     fn publish<'a>(&'a self, edition: &'a Edition) -> BoxFuture<'a, Result<usize, TargetError>>;
@@ -40,6 +51,17 @@ pub enum TargetError {
         /// Why.
         source: std::io::Error,
     },
+    /// What is there cannot be read.
+    #[error("{place} cannot be read: {why}")]
+    Unreadable {
+        /// Which.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// The keeper has published there meanwhile.
+    #[error("the keeper has published there: it speaks for itself again")]
+    KeeperSpeaks,
     /// The last try still stands on the file system.
     #[error(
         "the last try has not come back from the file system: look whether its disk or server hangs"

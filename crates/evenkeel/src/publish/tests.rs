@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use axum::body::Bytes;
 use evenkeel_core::Timestamp;
 use evenkeel_core::event::{Event, What};
 use evenkeel_core::finding::{FindingKey, FindingKind, Severity};
@@ -16,12 +17,14 @@ use evenkeel_core::policy::{ComponentPolicy, Policy};
 use evenkeel_core::record::Record;
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
+use evenkeel_core::witness::{Gap, Service};
 use evenkeel_drill::sshd::Sshd;
 use evenkeel_guards::guard::BoxFuture;
 use evenkeel_guards::sftp::Login;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
+use super::statement::Statement;
 use super::targets::TargetError;
 use super::targets::folders::Folders;
 use super::*;
@@ -46,7 +49,7 @@ fn status(component: &str, to: Status) -> What {
 }
 
 /// A site, and the way to show it another record.
-fn site(record: Record) -> (Site, watch::Sender<Arc<Published>>) {
+pub(crate) fn site(record: Record) -> (Site, watch::Sender<Arc<Published>>) {
     let mut policy = Policy::default();
     for (position, (id, name)) in (0..).zip([("login", "Login"), ("quotes", "Quotes")]) {
         let component = ComponentPolicy {
@@ -70,7 +73,7 @@ fn site(record: Record) -> (Site, watch::Sender<Arc<Published>>) {
     (site, pump)
 }
 
-fn well() -> Record {
+pub(crate) fn well() -> Record {
     let mut record = Record::default();
     for component in ["login", "quotes"] {
         changed(&mut record, status(component, Status::Operational));
@@ -79,7 +82,7 @@ fn well() -> Record {
 }
 
 /// A record with one incident that customers see.
-fn hurt() -> Record {
+pub(crate) fn hurt() -> Record {
     let mut record = well();
     let incident = IncidentId(1);
     changed(
@@ -104,7 +107,7 @@ fn hurt() -> Record {
     record
 }
 
-async fn edition_of(record: Record) -> Edition {
+pub(crate) async fn edition_of(record: Record) -> Edition {
     let (site, _pump) = site(record);
     edition::render(&site, site.now(), FIVE_MINUTES)
         .await
@@ -355,6 +358,7 @@ enum Does {
 struct Odd {
     does: std::sync::Mutex<Does>,
     taken: std::sync::Mutex<Vec<Timestamp>>,
+    last: std::sync::Mutex<Option<Edition>>,
     tries: AtomicUsize,
 }
 
@@ -363,6 +367,7 @@ impl Odd {
         Arc::new(Self {
             does: does.into(),
             taken: Default::default(),
+            last: Default::default(),
             tries: AtomicUsize::new(0),
         })
     }
@@ -377,6 +382,19 @@ impl Target for Odd {
         "an odd place".into()
     }
 
+    fn read<'a>(
+        &'a self,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, TargetError>> {
+        let last = self.last.lock().unwrap().clone();
+        let of = move |name: &String| {
+            let mut files = last.iter().flat_map(|edition| &edition.files);
+            let file = files.find(|file| file.name() == *name);
+            file.map(|file| file.bytes.clone())
+        };
+        Box::pin(async move { Ok(names.iter().map(of).collect()) })
+    }
+
     fn publish<'a>(&'a self, edition: &'a Edition) -> BoxFuture<'a, Result<usize, TargetError>> {
         Box::pin(async move {
             self.tries.fetch_add(1, Ordering::Relaxed);
@@ -384,6 +402,7 @@ impl Target for Odd {
             match does {
                 Does::Takes => {
                     self.taken.lock().unwrap().push(edition.stamp.made_at);
+                    *self.last.lock().unwrap() = Some(edition.clone());
                     Ok(edition.files.len())
                 }
                 Does::Refuses => Err(TargetError::Ssh {
@@ -414,7 +433,11 @@ fn scene(valid_for: Duration, targets: &[(&str, &Arc<Odd>)]) -> Scene {
         .collect();
     let standings = site.now().copies.clone();
     let mut keeping = JoinSet::new();
-    keeping.spawn(keep(site, valid_for, targets, outlet));
+    let keys = Keys {
+        signer: Signer::for_tests(),
+        witness: None,
+    };
+    keeping.spawn(keep(site, valid_for, targets, keys, outlet));
     Scene {
         standings,
         reports,
@@ -444,6 +467,73 @@ impl Scene {
             *published = Arc::new(next);
         });
     }
+}
+
+#[tokio::test]
+async fn what_is_published_is_signed_and_where_it_is_made_the_same_can_be_read() {
+    let target = Odd::new(Does::Takes);
+    let scene = scene(FIVE_MINUTES, &[("cdn", &target)]);
+    scene.until(|| !target.taken().is_empty()).await;
+    let edition = target.last.lock().unwrap().clone().expect("it was taken");
+    let public_key = scene.standings.public_key().expect("a key");
+    let key = signing::Key::parse(public_key).expect("a key");
+    let signed = scene.standings.last_signed().expect("a statement");
+    let of = |name| text(&edition, name);
+    assert_eq!(of("/minisign.pub"), public_key);
+    assert_eq!(of("/SHA256SUMS.txt"), signed.text);
+    assert_eq!(of("/SHA256SUMS.txt.minisig"), signed.signature);
+    let (text, signature) = (signed.text.as_bytes(), signed.signature.as_bytes());
+    let (statement, _) = Statement::verified(text, signature, &[key]).expect("it is ours");
+    assert_eq!(statement.by, Voice::Keeper);
+    let last = edition.files.last().map(|file| file.path.as_str());
+    assert_eq!(
+        last,
+        Some("/SHA256SUMS.txt"),
+        "who finds it looks for the others"
+    );
+    for file in &edition.files[..edition.files.len() - 2] {
+        assert!(statement.files.contains_key(&file.name()), "{}", file.path);
+    }
+}
+
+#[tokio::test]
+async fn a_keeper_that_comes_back_hears_what_the_witness_told_meanwhile() {
+    let folder = TempDir::new().expect("a folder");
+    let target: Arc<dyn Target> = Arc::new(Folders::local(folder.path().into()));
+    let witness = Signer::for_tests();
+    let since: Timestamp = "2026-11-18T02:14:00Z".parse().expect("a time");
+    let outside = statement::Outside {
+        gap: Gap {
+            since,
+            service: Service::Fails,
+        },
+        fails: [("login".into(), Status::MajorOutage)].into(),
+    };
+    let mut edition = edition_of(well()).await;
+    statement::sign(&mut edition, Voice::Witness(outside.clone()), &witness);
+    target.publish(&edition).await.expect("published");
+    let (site, _pump) = site(well());
+    let (queue, mut reports) = mpsc::channel(1000);
+    let outlet = Outlet::new("publish".into(), queue);
+    let keys = Keys {
+        signer: Signer::for_tests(),
+        witness: Some(witness.key()),
+    };
+    let targets = vec![("site".into(), target.clone())];
+    let mut keeping = JoinSet::new();
+    keeping.spawn(keep(site, FIVE_MINUTES, targets, keys, outlet));
+    let heard = async {
+        loop {
+            let Observation { seen, .. } = reports.recv().await.expect("it publishes");
+            if let Seen::OutsideWord(word) = seen {
+                return word;
+            }
+        }
+    };
+    let word = tokio::time::timeout(Duration::from_secs(60), heard).await;
+    let word = word.expect("it is heard");
+    assert_eq!((word.since, word.components), (since, outside.fails));
+    assert!(word.until > since);
 }
 
 #[tokio::test]

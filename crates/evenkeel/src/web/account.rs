@@ -453,6 +453,14 @@ pub fn sentence(what: &What) -> String {
         What::ReadinessHeld {
             readiness, due_at, ..
         } => format!("Readiness {readiness}, asked for {due_at}, holds."),
+        What::OutageLearned {
+            incident,
+            since,
+            until,
+            ..
+        } => format!(
+            "A witness told customers that the service could not be reached from {since} to {until}; that is {incident}."
+        ),
         What::EdgeOrdered { change, by } => {
             format!("{by} ordered of the edge: {}.", edge_order(change))
         }

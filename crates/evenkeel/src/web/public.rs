@@ -18,9 +18,11 @@ pub mod maintenance;
 mod me;
 pub(super) mod said;
 pub mod settings;
+pub mod signed;
 mod strip;
 pub mod subscribing;
 mod view;
+pub mod witness;
 
 use std::sync::LazyLock;
 
@@ -77,6 +79,7 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
         ("/robots.txt", get(robots)),
     ];
     routes.extend(machines::routes());
+    routes.extend(signed::routes());
     routes
 }
 

@@ -59,6 +59,7 @@ pub(super) fn blot_out(seen: &mut Seen) {
         | Seen::PersonAct(_)
         | Seen::ReadinessDue(_)
         | Seen::Absence(_)
+        | Seen::OutsideWord(_)
         | Seen::HeartbeatChange(_)
         | Seen::QuietHours(_)
         | Seen::EdgeWindow(_)

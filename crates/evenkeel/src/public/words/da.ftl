@@ -96,6 +96,11 @@ answer_recovered = { $functions } virker igen; vi holder øje med det
 answer_well = Alle funktioner virker
 still_works = { $functions } virker stadig.
 all_else_works = Alt andet virker.
+# A witness at another place says these while the operators are out of reach.
+unreachable = Siden { $since } kan vi hverken nå tjenesten eller driftens systemer
+unreachable_operators = Tjenesten svarer udefra; siden { $since } kan driftens systemer ikke nås
+unreachable_unknown = Siden { $since } kan driftens systemer ikke nås; om tjenesten virker, vides ikke
+witnessed = Det siger et vidne et andet sted, som ser på tjenesten udefra. Så snart driftens systemer kan nås igen, står deres egen side her igen.
 
 ## Incidents
 
@@ -460,6 +465,8 @@ feed = Forstyrrelser og deres forløb, de nyeste først
 # Links to feeds and files follow.
 follow = Følg med i en feedlæser:
 programs = Til programmer:
+# A link to the key follows.
+signed = Hver kopi er underskrevet:
 footer = Overvåges af Evenkeel. Det, der er ukendt, vises som ukendt. Alle tider er i UTC.
 
 ## A copy of the page that lies elsewhere

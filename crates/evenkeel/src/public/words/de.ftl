@@ -148,6 +148,11 @@ still_works =
        *[other] { $functions } funktionieren weiterhin.
     }
 all_else_works = Alles andere funktioniert.
+# A witness at another place says these while the operators are out of reach.
+unreachable = Seit { $since } erreichen wir weder den Dienst noch die Systeme seiner Betreiber
+unreachable_operators = Der Dienst antwortet von außen; seit { $since } sind die Systeme seiner Betreiber nicht erreichbar
+unreachable_unknown = Seit { $since } sind die Systeme der Betreiber nicht erreichbar; ob der Dienst funktioniert, ist nicht bekannt
+witnessed = Das sagt ein Zeuge an einem anderen Ort, der den Dienst von außen ansieht. Sobald die Systeme der Betreiber wieder erreichbar sind, steht hier wieder deren eigene Seite.
 
 ## Incidents
 
@@ -532,6 +537,8 @@ feed = Störungen und ihr Verlauf, die neuesten zuerst
 # Links to feeds and files follow.
 follow = Im Feedreader verfolgen:
 programs = Für Programme:
+# A link to the key follows.
+signed = Jede Kopie ist signiert:
 footer = Überwacht von Evenkeel. Was nicht bekannt ist, wird als nicht bekannt gezeigt. Alle Zeiten sind in UTC.
 
 ## A copy of the page that lies elsewhere

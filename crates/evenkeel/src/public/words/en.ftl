@@ -140,6 +140,11 @@ still_works =
        *[other] { $functions } still work.
     }
 all_else_works = Everything else works.
+# A witness at another place says these while the operators are out of reach.
+unreachable = Since { $since } we cannot reach the service or its operators' systems
+unreachable_operators = The service answers from outside; since { $since } its operators' systems cannot be reached
+unreachable_unknown = Since { $since } the operators' systems cannot be reached; whether the service works is unknown
+witnessed = A witness at another place says this. It looks at the service from outside. The operators' own page is here again as soon as their systems can be reached.
 
 ## Incidents
 
@@ -520,6 +525,8 @@ feed = Incidents and how they went, newest first
 # Links to feeds and files follow.
 follow = Follow in a feed reader:
 programs = For programs:
+# A link to the key follows.
+signed = Every copy is signed:
 footer = Watched by Evenkeel. What is unknown is shown as unknown. All times are UTC.
 
 ## A copy of the page that lies elsewhere

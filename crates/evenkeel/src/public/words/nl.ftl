@@ -145,6 +145,11 @@ still_works =
        *[other] { $functions } werken nog wel.
     }
 all_else_works = Al het andere werkt.
+# A witness at another place says these while the operators are out of reach.
+unreachable = Sinds { $since } kunnen we de dienst en de systemen van de beheerders niet bereiken
+unreachable_operators = De dienst antwoordt van buitenaf; sinds { $since } zijn de systemen van de beheerders niet bereikbaar
+unreachable_unknown = Sinds { $since } zijn de systemen van de beheerders niet bereikbaar; of de dienst werkt, is onbekend
+witnessed = Dit zegt een getuige op een andere plek, die van buitenaf naar de dienst kijkt. Zodra de systemen van de beheerders weer bereikbaar zijn, staat hier weer hun eigen pagina.
 
 ## Incidents
 
@@ -529,6 +534,8 @@ feed = Storingen en hoe ze verliepen, de nieuwste eerst
 # Links to feeds and files follow.
 follow = Volgen in een feedlezer:
 programs = Voor programma's:
+# A link to the key follows.
+signed = Elke kopie is ondertekend:
 footer = Bewaakt door Evenkeel. Wat onbekend is, tonen we als onbekend. Alle tijden zijn in UTC.
 
 ## A copy of the page that lies elsewhere

@@ -163,6 +163,11 @@ still_works =
        *[many] { $functions } nadal działa.
     }
 all_else_works = Wszystko inne działa.
+# A witness at another place says these while the operators are out of reach.
+unreachable = Od { $since } nie możemy połączyć się ani z usługą, ani z systemami jej operatorów
+unreachable_operators = Usługa odpowiada z zewnątrz; od { $since } systemy jej operatorów są nieosiągalne
+unreachable_unknown = Od { $since } systemy operatorów są nieosiągalne; nie wiadomo, czy usługa działa
+witnessed = Mówi to świadek w innym miejscu, który patrzy na usługę z zewnątrz. Gdy systemy operatorów będą znów osiągalne, wróci tu ich własna strona.
 
 ## Incidents
 
@@ -553,6 +558,8 @@ feed = Zakłócenia i ich przebieg, od najnowszych
 # Links to feeds and files follow.
 follow = Obserwuj w czytniku kanałów:
 programs = Dla programów:
+# A link to the key follows.
+signed = Każda kopia jest podpisana:
 footer = Monitoruje Evenkeel. To, co nieznane, pokazujemy jako nieznane. Wszystkie godziny podano w UTC.
 
 ## A copy of the page that lies elsewhere

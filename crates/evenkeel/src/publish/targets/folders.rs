@@ -32,8 +32,9 @@ use evenkeel_guards::guard::BoxFuture;
 use evenkeel_guards::sftp::{Login, Session};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{Target, TargetError};
+use super::{FILE_MAX, Target, TargetError};
 use crate::publish::edition::Edition;
+use crate::publish::places::{ReadError, read_file};
 
 /// The link that is served.
 const CURRENT: &str = "current";
@@ -155,6 +156,34 @@ impl Target for Folders {
         }
     }
 
+    fn read<'a>(
+        &'a self,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, TargetError>> {
+        Box::pin(async move {
+            let unreadable = |why| TargetError::Unreadable {
+                place: self.place(),
+                why,
+            };
+            match &self.root {
+                Root::Local(root) => {
+                    let (root, names) = (root.clone(), names.to_vec());
+                    let read = tokio::task::spawn_blocking(move || read_here(&root, &names));
+                    let read = read.await.map_err(|error| unreadable(error.to_string()))?;
+                    read.map_err(|error| unreadable(crate::pump::store::chain(&error)))
+                }
+                Root::Ssh(login, folder) => {
+                    let session = Session::open(login).await.map_err(unreadable)?;
+                    match remote::read(&session.sftp, folder, names).await {
+                        Ok(read) => session.close().await.map(|()| read),
+                        Err(error) => Err(session.failed(error).await),
+                    }
+                    .map_err(unreadable)
+                }
+            }
+        })
+    }
+
     fn publish<'a>(&'a self, edition: &'a Edition) -> BoxFuture<'a, Result<usize, TargetError>> {
         Box::pin(async move {
             let known = self.known.clone().try_lock_owned();
@@ -190,6 +219,15 @@ impl Target for Folders {
             }
         })
     }
+}
+
+/// All of one edition, whatever is published meanwhile.
+fn read_here(root: &Path, names: &[String]) -> Result<Vec<Option<Bytes>>, ReadError> {
+    let Ok(copy) = std::fs::canonicalize(root.join(CURRENT)) else {
+        return Ok(vec![None; names.len()]);
+    };
+    let read = |name: &String| read_file(copy.join(name), name.clone(), FILE_MAX);
+    names.iter().map(read).collect()
 }
 
 fn write_here(root: &Path, plan: &Plan) -> Result<usize, TargetError> {
@@ -284,12 +322,13 @@ async fn write_there(login: &Login, folder: &str, plan: &Plan) -> Result<usize, 
 mod remote {
     use std::pin::pin;
 
+    use axum::body::Bytes;
     use futures_util::StreamExt;
     use openssh_sftp_client::error::SftpErrorKind;
     use openssh_sftp_client::fs::Fs;
     use openssh_sftp_client::{Error, Sftp};
 
-    use super::{COPIES, CURRENT, Plan, Put, is_copy};
+    use super::{COPIES, CURRENT, FILE_MAX, Plan, Put, is_copy};
 
     pub(super) struct Failed {
         pub(super) path: String,
@@ -341,6 +380,34 @@ mod remote {
             }
         }
         Ok(written)
+    }
+
+    pub(super) async fn read(
+        sftp: &Sftp,
+        root: &str,
+        names: &[String],
+    ) -> Result<Vec<Option<Bytes>>, Error> {
+        let root = root.trim_end_matches('/');
+        let mut fs = sftp.fs();
+        let copy = match fs.read_link(format!("{root}/{CURRENT}")).await {
+            Ok(copy) => copy,
+            Err(Error::SftpError(SftpErrorKind::NoSuchFile, _)) => {
+                return Ok(vec![None; names.len()]);
+            }
+            Err(error) => return Err(error),
+        };
+        let mut files = Vec::with_capacity(names.len());
+        for name in names {
+            let path = format!("{root}/{}/{name}", copy.display());
+            files.push(match fs.metadata(&path).await {
+                Ok(meta) if meta.len().is_some_and(|len| len <= FILE_MAX as u64) => {
+                    Some(fs.read(&path).await?.freeze())
+                }
+                Ok(_) | Err(Error::SftpError(SftpErrorKind::NoSuchFile, _)) => None,
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(files)
     }
 
     async fn names(fs: &mut Fs, folder: &str) -> Result<Vec<String>, Error> {

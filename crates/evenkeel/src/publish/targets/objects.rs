@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use evenkeel_guards::guard::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http_body_util::{BodyExt, Limited};
@@ -35,7 +36,7 @@ use object_store::{
 };
 use tokio::sync::Mutex;
 
-use super::{Target, TargetError};
+use super::{FILE_MAX, Target, TargetError};
 use crate::publish::edition::{Edition, File, Moment};
 
 /// Objects that are put at a time.
@@ -224,6 +225,41 @@ impl Objects {
         Ok(())
     }
 
+    /// The object under a key; `None` where it is not there, or none of ours.
+    async fn get(&self, name: &str) -> Result<Option<Bytes>, TargetError> {
+        let key = match self.prefix.trim_matches('/') {
+            "" => name.to_owned(),
+            prefix => format!("{prefix}/{name}"),
+        };
+        let refused = |key: &str, source| TargetError::Unreadable {
+            place: self.place.clone(),
+            why: format!("{key}: {}", crate::pump::store::chain(&source)),
+        };
+        let object = match self.store.get(&Path::from(key.as_str())).await {
+            Ok(object) => object,
+            // So says a store of what is not there, to whom may not list.
+            Err(Error::NotFound { .. } | Error::PermissionDenied { .. }) => return Ok(None),
+            Err(source) => return Err(refused(&key, source)),
+        };
+        if object.meta.size > FILE_MAX as u64 {
+            return Ok(None);
+        }
+        let bytes = object.bytes().await;
+        bytes.map(Some).map_err(|source| refused(&key, source))
+    }
+
+    async fn read(&self, names: &[String]) -> Result<Vec<Option<Bytes>>, TargetError> {
+        let reads = names.iter().map(async |name: &String| {
+            let found = self.get(name).await?;
+            match (found, name.strip_suffix("/index.html")) {
+                (None, Some(address)) => self.get(address).await,
+                (found, _) => Ok(found),
+            }
+        });
+        let reads: Vec<_> = reads.collect();
+        stream::iter(reads).buffered(AT_ONCE).try_collect().await
+    }
+
     async fn publish(&self, edition: &Edition) -> Result<usize, TargetError> {
         let known = self.known.lock().await.clone();
         let is_new = |file: &&File| known.get(&self.key(file)) != Some(&file.hash);
@@ -257,6 +293,13 @@ impl Objects {
 impl Target for Objects {
     fn place(&self) -> String {
         self.place.clone()
+    }
+
+    fn read<'a>(
+        &'a self,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, TargetError>> {
+        Box::pin(Objects::read(self, names))
     }
 
     fn publish<'a>(&'a self, edition: &'a Edition) -> BoxFuture<'a, Result<usize, TargetError>> {

@@ -66,6 +66,15 @@ pub fn front(site: &Site, published: &Published, language: Language, moment: Mom
     whole(site, view.words, &answer, head, (Place::Front, main))
 }
 
+/// The front page as a witness tells it, in the frame of all others.
+pub(super) fn of_witness(site: &Site, words: &Words, title: &str, main: Markup) -> Markup {
+    let head = html! {
+        meta name="description" content=(title);
+        (alternates(site, words.language(), &Place::Front))
+    };
+    whole(site, words, title, head, (Place::Front, main))
+}
+
 /// The page of one incident; `None` where customers know of none with this number.
 pub fn incident(
     site: &Site,

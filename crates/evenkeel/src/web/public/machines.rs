@@ -218,7 +218,8 @@ pub(super) fn follow(words: &Words) -> Markup {
             (words.follow()) " " a href=(address("feed.atom")) { "Atom" }
             ", " a href=(address("feed.rss")) { "RSS" }
             ", " a href=(address("feed.json")) { "JSON" } ". "
-            (words.programs()) " " a href="/api/v2/summary.json" { "summary.json" } "."
+            (words.programs()) " " a href="/api/v2/summary.json" { "summary.json" } ". "
+            (words.signed()) " " a href="/minisign.pub" { "minisign.pub" } "."
         }
     }
 }

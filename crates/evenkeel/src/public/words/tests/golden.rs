@@ -204,6 +204,12 @@ fn answers(words: &Words, paper: &mut Paper) {
     let mut say = |answer: Answer<'_>| paper.say(&words.answer(&answer, now));
     say(Answer::Well);
     say(Answer::NothingWatched);
+    let outside = [
+        words.unreachable(&words.minute(at(TIMES[0]), now)),
+        words.unreachable_operators(&words.minute(at(TIMES[0]), now)),
+        words.unreachable_unknown(&words.minute(at(TIMES[0]), now)),
+        words.witnessed(),
+    ];
     for since in TIMES.map(at) {
         say(Answer::Stale { since });
     }
@@ -252,6 +258,9 @@ fn answers(words: &Words, paper: &mut Paper) {
     }
     paper.say(&words.unharmed(&NAMES, true).expect("all others work"));
     assert_eq!(words.unharmed(&[], true), None);
+    for text in outside {
+        paper.say(&text);
+    }
 }
 
 fn incidents(words: &Words, paper: &mut Paper) {
@@ -524,6 +533,7 @@ fn page(words: &Words, paper: &mut Paper) {
         words.banner_hide(),
         words.follow(),
         words.programs(),
+        words.signed(),
         words.footer(),
     ] {
         paper.say(&text);
