@@ -11,6 +11,7 @@ pub mod demo;
 mod front_ends;
 mod fronted;
 mod haproxy;
+pub mod host_lost;
 pub mod hung_export;
 mod keeper;
 pub mod noisy_tenant;
@@ -50,6 +51,14 @@ pub const DRILLS: &[Drill] = &[
         limits: noisy_tenant::LIMITS,
         tells: telling::LIMITS,
         replay: |options| Box::pin(noisy_tenant::replay(options)),
+    },
+    Drill {
+        name: "host-lost",
+        about: "The network of the host is lost: service, Evenkeel and its page at once.",
+        limits: host_lost::LIMITS,
+        // Without a copy elsewhere nothing is told: that is the drill.
+        tells: &[],
+        replay: |options| Box::pin(host_lost::replay(options)),
     },
 ];
 

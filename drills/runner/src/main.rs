@@ -31,6 +31,8 @@ enum Command {
     SlowLeak(DrillArguments),
     /// One of 50 tenants sends 20 times its share, half of it to a slow function.
     NoisyTenant(DrillArguments),
+    /// The network of the host is lost: service, Evenkeel and its page at once.
+    HostLost(DrillArguments),
     /// Every drill there is.
     All(DrillArguments),
     /// The hung export with Evenkeel, told while it happens; stays up until Ctrl-C.
@@ -112,6 +114,7 @@ async fn dispatch(command: Command) -> Result<ExitCode, String> {
         Command::HungExport(arguments) => run(&named("hung-export"), &arguments).await,
         Command::SlowLeak(arguments) => run(&named("slow-leak"), &arguments).await,
         Command::NoisyTenant(arguments) => run(&named("noisy-tenant"), &arguments).await,
+        Command::HostLost(arguments) => run(&named("host-lost"), &arguments).await,
         Command::All(arguments) => run(&DRILLS.iter().collect::<Vec<_>>(), &arguments).await,
         Command::Demo { seed, seconds } => {
             demo::demo(seed, seconds).await.map(|()| ExitCode::SUCCESS)
