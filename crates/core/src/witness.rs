@@ -235,9 +235,19 @@ pub fn judge(policy: &WitnessPolicy, memory: &mut WitnessMemory, sight: &Sight) 
 fn hear(memory: &mut WitnessMemory, sight: &Sight) -> Heard {
     let now = sight.now;
     let mut heard = Heard::Not;
+    if let Some(stated) = sight.keeper {
+        let moved = Track::follow(&mut memory.keeper, stated, None, now);
+        // It renews what it states before the end: what stands still is played back.
+        let stands = memory.keeper.is_some_and(|track| {
+            track.made_at == stated.made_at && track.moved_within(track.valid_for, now)
+        });
+        if moved || stands {
+            heard = Heard::Now;
+        }
+    }
     if let Some(stated) = sight.copies {
-        // An edition that the keeper itself has stated is no further sign of it: it was
-        // published before the keeper was lost.
+        // An edition that the keeper itself has stated, just now too, is no further sign of
+        // it: it was published before the keeper was lost.
         let itself = memory.keeper.map(|track| track.made_at);
         if Track::follow(&mut memory.copies, stated, itself, now) {
             heard = Heard::Now;
@@ -249,16 +259,6 @@ fn hear(memory: &mut WitnessMemory, sight: &Sight) -> Heard {
     if heard == Heard::Not && copies.is_some_and(|copy| copy.moved_within(copy.valid_for / 2, now))
     {
         heard = Heard::Lately;
-    }
-    if let Some(stated) = sight.keeper {
-        let moved = Track::follow(&mut memory.keeper, stated, None, now);
-        // It renews what it states before the end: what stands still is played back.
-        let stands = memory.keeper.is_some_and(|track| {
-            track.made_at == stated.made_at && track.moved_within(track.valid_for, now)
-        });
-        if moved || stands {
-            heard = Heard::Now;
-        }
     }
     heard
 }
