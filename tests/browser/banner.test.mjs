@@ -5,9 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -15,6 +13,7 @@ import { promisify } from 'node:util';
 
 import { barriers, launch, screenshot, scrollsSideways } from './browser.mjs';
 import { built, start } from './program.mjs';
+import { addressOf, eventually, listening } from './service.mjs';
 
 const KEY = '0123456789abcdef0123456789abcdef';
 const GROUP = 'Customers on server 2';
@@ -58,29 +57,6 @@ const evenkeel = (...args) =>
   promisify(execFile)(built('evenkeel'), ['--config', join(folder, 'evenkeel.toml'), ...args]);
 
 const ticket = (tenant) => createHmac('sha256', KEY).update(tenant).digest('hex');
-
-/** Listens somewhere on loopback. */
-async function listening(answer) {
-  const server = createServer(answer).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
-}
-
-const addressOf = (server) => `http://127.0.0.1:${server.address().port}`;
-
-/** Looks again and again until it is so. */
-async function eventually(what, look, deadlineMs = 60_000) {
-  const until = Date.now() + deadlineMs;
-  for (;;) {
-    const seen = await look();
-    if (seen) {
-      return seen;
-    }
-    assert.ok(Date.now() < until, `${what} within ${deadlineMs} ms`);
-    // waits: between two looks
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
 
 const told = async () => (await fetch(`${status}/banner.json`)).json();
 

@@ -4,15 +4,14 @@
 // opened late.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { barriers, launch, screenshot, scrollsSideways } from './browser.mjs';
 import { built, start } from './program.mjs';
+import { addressOf, eventually, listening } from './service.mjs';
 
 // A copy that nobody renews speaks of now for so long.
 const VALID_FOR_MS = 12_000;
@@ -55,26 +54,6 @@ function copy() {
   return { text, until: Number(/data-until="(\d+)"/.exec(text)[1]) };
 }
 
-/** Looks again and again until it is so. */
-async function eventually(what, look, deadlineMs = 30_000) {
-  const until = Date.now() + deadlineMs;
-  for (;;) {
-    try {
-      const seen = await look();
-      if (seen) {
-        return seen;
-      }
-    } catch (error) {
-      if (error.code !== 'ENOENT') {
-        throw error;
-      }
-    }
-    assert.ok(Date.now() < until, `${what} within ${deadlineMs} ms`);
-    // waits: between two looks
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
 /** Everything in the page that is drawn in the green of "works". */
 const green = (page) =>
   page.evaluate(() => {
@@ -108,12 +87,8 @@ async function open(options = {}) {
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'evenkeel-copies-'));
   mkdirSync(join(folder, 'site'));
-  service = createServer((_, answer) => answer.end('ok')).listen(0, '127.0.0.1');
-  await once(service, 'listening');
-  writeFileSync(
-    join(folder, 'evenkeel.toml'),
-    configuration(`http://127.0.0.1:${service.address().port}/`),
-  );
+  service = await listening((_, answer) => answer.end('ok'));
+  writeFileSync(join(folder, 'evenkeel.toml'), configuration(`${addressOf(service)}/`));
   keeper = await startKeeper();
   await eventually('a copy that is well', () => copy().text.includes('All functions work'));
   files = await start(

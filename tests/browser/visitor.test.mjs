@@ -4,15 +4,14 @@
 // page the vendor's own, and what readers answer below an incident.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { barriers, launch, screenshot, scrollsSideways } from './browser.mjs';
 import { built, start } from './program.mjs';
+import { addressOf, eventually, listening } from './service.mjs';
 
 const LANGUAGES = ['en', 'nl', 'de', 'pl', 'da'];
 const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="32"><rect width="64" height="32" fill="#7a1f5c"/></svg>';
@@ -52,28 +51,6 @@ url = "SEEN/"
 interval = "1s"
 components = ["login"]
 `;
-
-async function listening(answer) {
-  const server = createServer(answer).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
-}
-
-const addressOf = (server) => `http://127.0.0.1:${server.address().port}`;
-
-/** Looks again and again until it is so. */
-async function eventually(what, look, deadlineMs = 60_000) {
-  const until = Date.now() + deadlineMs;
-  for (;;) {
-    const found = await look();
-    if (found) {
-      return found;
-    }
-    assert.ok(Date.now() < until, `${what} within ${deadlineMs} ms`);
-    // waits: between two looks
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
 
 const pageSays = async (text) => (await (await fetch(`${status}/en/`)).text()).includes(text);
 

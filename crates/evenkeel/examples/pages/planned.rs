@@ -11,7 +11,7 @@ use evenkeel_core::policy::PeakPolicy;
 use evenkeel_core::telling::FreeText;
 use jiff::SignedDuration;
 
-use super::Story;
+use super::story::Story;
 
 impl Story {
     /// Work that is over, under way and extended, to come, and called off; and a peak.

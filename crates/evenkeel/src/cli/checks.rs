@@ -8,7 +8,7 @@ use evenkeel_core::observation::CheckOutcome;
 use evenkeel_guards::checks::{Account, CheckSpec, try_once};
 
 use super::client::{Silence, ask};
-use super::print::{self, say, table};
+use super::print::{self, listed, say};
 use super::source::Source;
 use super::{Outcome, ago};
 use crate::config::Config;
@@ -47,33 +47,22 @@ fn list(source: &Source, json: bool) -> Outcome {
             ));
         }
     };
-    if json {
-        print::json(&checks)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if checks.is_empty() {
-        say("No check is configured: docs/guide/checking-the-service.md shows how.\n");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let rows: Vec<Vec<String>> = checks
-        .into_iter()
-        .map(|check| match check.last {
-            None => vec![
-                check.id.to_string(),
-                "not made yet".into(),
-                String::new(),
-                String::new(),
-            ],
-            Some(last) => vec![
-                check.id.to_string(),
-                sentence(&last.result.outcome),
-                format!("{} ms", last.result.took_ms),
-                ago(last.at),
-            ],
-        })
-        .collect();
-    say(&table(&["check", "how it went", "took", "when"], &rows));
-    Ok(ExitCode::SUCCESS)
+    let none = "No check is configured: docs/guide/checking-the-service.md shows how.";
+    let heads = ["check", "how it went", "took", "when"];
+    listed(&checks, json, none, &heads, |check| match &check.last {
+        None => vec![
+            check.id.to_string(),
+            "not made yet".into(),
+            String::new(),
+            String::new(),
+        ],
+        Some(last) => vec![
+            check.id.to_string(),
+            sentence(&last.result.outcome),
+            format!("{} ms", last.result.took_ms),
+            ago(last.at),
+        ],
+    })
 }
 
 fn sentence(outcome: &CheckOutcome) -> String {

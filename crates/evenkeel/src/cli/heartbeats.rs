@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use evenkeel_core::Timestamp;
 
 use super::listing::either;
-use super::print::{self, say, table};
+use super::print::{self, listed, say};
 use super::source::Source;
 use super::{Outcome, ago, client};
 use crate::heartbeats::view::{self, HeartbeatReport};
@@ -69,37 +69,20 @@ fn one<'a>(all: &'a [HeartbeatReport], wanted: &str) -> Result<&'a HeartbeatRepo
 }
 
 fn list(all: &[HeartbeatReport], json: bool) -> Outcome {
-    if json {
-        print::json(&all)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if all.is_empty() {
-        say("No heartbeat yet: write [[heartbeat]], or let a client make one through the API.\n");
-        return Ok(ExitCode::SUCCESS);
-    }
+    let none = "No heartbeat yet: write [[heartbeat]], or let a client make one through the API.";
+    let heads = ["heartbeat", "status", "last heard", "next due", "ping URL"];
     let moment = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|heartbeat| {
-            vec![
-                heartbeat.name.clone(),
-                status(heartbeat),
-                heartbeat
-                    .last_ping_at
-                    .map_or_else(|| "never".to_owned(), ago),
-                moment(heartbeat.due_at),
-                heartbeat
-                    .ping_url
-                    .clone()
-                    .unwrap_or_else(|| heartbeat.id.to_string()),
-            ]
-        })
-        .collect();
-    say(&table(
-        &["heartbeat", "status", "last heard", "next due", "ping URL"],
-        &rows,
-    ));
-    Ok(ExitCode::SUCCESS)
+    listed(all, json, none, &heads, |heartbeat| {
+        let last = heartbeat.last_ping_at;
+        let url = heartbeat.ping_url.clone();
+        vec![
+            heartbeat.name.clone(),
+            status(heartbeat),
+            last.map_or_else(|| "never".to_owned(), ago),
+            moment(heartbeat.due_at),
+            url.unwrap_or_else(|| heartbeat.id.to_string()),
+        ]
+    })
 }
 
 fn status(heartbeat: &HeartbeatReport) -> String {

@@ -10,7 +10,7 @@ use evenkeel_core::observation::{LockRoot, Session};
 use evenkeel_guards::evidence::{EvidenceStore, Kept};
 
 use super::client::{Silence, ask, ask_text, record};
-use super::print::{self, say, table};
+use super::print::{self, listed, say, table};
 use super::source::Source;
 use super::{Outcome, ago};
 use crate::report::{self, IncidentReport, LockReport, RunReport, StatusReport};
@@ -319,27 +319,17 @@ pub(super) fn evidence(
             Some(store) => store.list(),
             None => asked(source, "/v1/evidence")?,
         };
-        if json {
-            print::json(&kept)?;
-        } else if kept.is_empty() {
-            say("No evidence is kept yet: it is when something is ended.\n");
-        } else {
-            let rows: Vec<Vec<String>> = kept
-                .iter()
-                .map(|kept| {
-                    vec![
-                        kept.id.to_string(),
-                        ago(kept.at),
-                        kept.items.len().to_string(),
-                        kept.run
-                            .as_ref()
-                            .map_or_else(String::new, ToString::to_string),
-                    ]
-                })
-                .collect();
-            say(&table(&["evidence", "kept", "items", "run"], &rows));
-        }
-        return Ok(ExitCode::SUCCESS);
+        let none = "No evidence is kept yet: it is when something is ended.";
+        let heads = ["evidence", "kept", "items", "run"];
+        return listed(&kept, json, none, &heads, |kept| {
+            let run = kept.run.as_ref();
+            vec![
+                kept.id.to_string(),
+                ago(kept.at),
+                kept.items.len().to_string(),
+                run.map_or_else(String::new, ToString::to_string),
+            ]
+        });
     };
     let id = EvidenceId::from(id);
     if let Some(item) = item {

@@ -1,7 +1,6 @@
 //! `evenkeel maintenance`: plan work, and see to it.
 
 use std::collections::BTreeSet;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -18,7 +17,7 @@ use jiff::tz::TimeZone;
 use super::Outcome;
 use super::listing::either;
 use super::orders::give;
-use super::print::{self, say, table};
+use super::print::listed;
 use super::source::Source;
 use crate::report::{self, MaintenanceReport, PeakReport};
 
@@ -313,35 +312,6 @@ fn plan(arguments: PlanArguments) -> Result<(MaintenanceOrder, String), String> 
 
 fn list(source: &Source, json: bool) -> Outcome {
     let all = all(source)?;
-    if json {
-        print::json(&all)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if all.is_empty() {
-        say("No maintenance is planned.\n");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|of| {
-            let components: Vec<&str> =
-                of.planned.components.iter().map(|id| id.as_str()).collect();
-            let overdue = if of.overdue_since.is_some() {
-                ", OVERDUE"
-            } else {
-                ""
-            };
-            vec![
-                of.id.to_string(),
-                format!("{}{overdue}", of.status.as_str().replace('_', " ")),
-                minute(of.planned.when.from),
-                minute(of.planned.when.until),
-                of.planned.impact.as_str().replace('_', " "),
-                components.join(", "),
-            ]
-        })
-        .collect();
     let heads = [
         "ID",
         "STATUS",
@@ -350,40 +320,45 @@ fn list(source: &Source, json: bool) -> Outcome {
         "IMPACT",
         "COMPONENTS",
     ];
-    say(&table(&heads, &rows));
-    Ok(ExitCode::SUCCESS)
+    listed(&all, json, "No maintenance is planned.", &heads, |of| {
+        let components: Vec<&str> = of.planned.components.iter().map(|id| id.as_str()).collect();
+        let overdue = if of.overdue_since.is_some() {
+            ", OVERDUE"
+        } else {
+            ""
+        };
+        vec![
+            of.id.to_string(),
+            format!("{}{overdue}", of.status.as_str().replace('_', " ")),
+            minute(of.planned.when.from),
+            minute(of.planned.when.until),
+            of.planned.impact.as_str().replace('_', " "),
+            components.join(", "),
+        ]
+    })
 }
 
 fn peaks(source: &Source, json: bool) -> Outcome {
     let all: Vec<PeakReport> = either(source, "/v1/peaks", |record| Ok(report::peaks(record)))?;
-    if json {
-        print::json(&all)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if all.is_empty() {
-        say("No peak is known: name them as [[peak]] in the configuration.\n");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|of| {
-            let components: Vec<&str> = of.components.iter().map(|id| id.as_str()).collect();
-            let next = of.dates.first();
-            vec![
-                of.name.clone(),
-                next.map_or_else(String::new, |next| minute(next.from)),
-                next.map_or_else(String::new, |next| minute(next.until)),
-                match components.is_empty() {
-                    true => "all".to_owned(),
-                    false => components.join(", "),
-                },
-            ]
-        })
-        .collect();
+    let none = "No peak is known: name them as [[peak]] in the configuration.";
     let heads = ["PEAK", "NEXT (UTC)", "UNTIL (UTC)", "COMPONENTS"];
-    say(&table(&heads, &rows));
-    Ok(ExitCode::SUCCESS)
+    listed(&all, json, none, &heads, |of| {
+        let components: Vec<&str> = of.components.iter().map(|id| id.as_str()).collect();
+        let next = of.dates.first();
+        vec![
+            of.name.clone(),
+            next.map_or_else(String::new, |next| minute(next.from)),
+            next.map_or_else(String::new, |next| minute(next.until)),
+            match components.is_empty() {
+                true => "all".to_owned(),
+                false => components.join(", "),
+            },
+        ]
+    })
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use evenkeel_core::observation::Act;
 use serde::Serialize;
 
 use super::client::tell;
-use super::print::{self, note, say, table};
+use super::print::{self, listed, note, say};
 use super::{Outcome, ago};
 use crate::access::audit::{self, Done};
 use crate::access::roll::{self, Person, Roll, RollError};
@@ -210,17 +210,10 @@ pub(super) fn people(config: &Config, command: PeopleCommand, json: bool) -> Out
                     role: person.role,
                 })
                 .collect();
-            if json {
-                print::json(&people)?;
-            } else if people.is_empty() {
-                say("Nobody can log in yet: `evenkeel people add NAME --role operator`.\n");
-            } else {
-                let row =
-                    |one: &Listed<'_>| vec![one.name.to_owned(), one.role.as_str().to_owned()];
-                let rows: Vec<Vec<String>> = people.iter().map(row).collect();
-                say(&table(&["name", "role"], &rows));
-            }
-            return Ok(ExitCode::SUCCESS);
+            let none = "Nobody can log in yet: `evenkeel people add NAME --role operator`.";
+            return listed(&people, json, none, &["name", "role"], |one| {
+                vec![one.name.to_owned(), one.role.as_str().to_owned()]
+            });
         }
         PeopleCommand::Remove { name } => {
             change(config, |roll| roll.remove(&name))?;
@@ -313,27 +306,18 @@ pub(super) fn token(config: &Config, command: TokenCommand, json: bool) -> Outco
                     expired: token.expires_at <= now,
                 })
                 .collect();
-            if json {
-                print::json(&tokens)?;
-            } else if tokens.is_empty() {
-                say("There is no token: `evenkeel token create NAME` makes one.\n");
-            } else {
-                let rows: Vec<Vec<String>> = tokens
-                    .iter()
-                    .map(|token| {
-                        let until = match token.expired {
-                            true => format!("expired {}", ago(token.expires_at)),
-                            false => token.expires_at.strftime("%-d %b %Y %H:%M UTC").to_string(),
-                        };
-                        vec![
-                            token.name.to_owned(),
-                            token.scope.as_str().to_owned(),
-                            until,
-                        ]
-                    })
-                    .collect();
-                say(&table(&["token", "may", "until"], &rows));
-            }
+            let none = "There is no token: `evenkeel token create NAME` makes one.";
+            return listed(&tokens, json, none, &["token", "may", "until"], |token| {
+                let until = match token.expired {
+                    true => format!("expired {}", ago(token.expires_at)),
+                    false => token.expires_at.strftime("%-d %b %Y %H:%M UTC").to_string(),
+                };
+                vec![
+                    token.name.to_owned(),
+                    token.scope.as_str().to_owned(),
+                    until,
+                ]
+            });
         }
         TokenCommand::Revoke { name } => {
             change(config, |roll| roll.revoke(&name))?;

@@ -17,7 +17,7 @@ use super::Outcome;
 use super::client::{Silence, ask, ask_text, record};
 use super::listing::either;
 use super::orders::give;
-use super::print::{self, note, say, table};
+use super::print::{self, listed, note, say};
 use super::source::Source;
 use crate::postmortem::bundle::Bundle;
 use crate::postmortem::{
@@ -243,40 +243,26 @@ fn list(source: &Source, json: bool) -> Outcome {
     let lines: Vec<PostmortemLine> = either(source, "/v1/postmortems", |record| {
         Ok(postmortem::list(record, Timestamp::now()))
     })?;
-    if json {
-        print::json(&lines)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if lines.is_empty() {
-        say("None yet: a draft is opened when an incident that hurt customers is resolved.\n");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let rows: Vec<Vec<String>> = lines
-        .iter()
-        .map(|line| {
-            let stands = match (line.published_at, line.changed) {
-                (None, _) => "draft".to_owned(),
-                (Some(at), false) => format!("published {}", super::ago(at)),
-                (Some(at), true) => format!("published {}, changed since", super::ago(at)),
-            };
-            let measures = match (line.measures_open, line.measures_late) {
-                (open, 0) => format!("{open} open"),
-                (open, late) => format!("{open} open, {late} LATE"),
-            };
-            vec![
-                line.incident.to_string(),
-                line.title.clone(),
-                super::ago(line.resolved_at),
-                stands,
-                measures,
-            ]
-        })
-        .collect();
-    say(&table(
-        &["incident", "what", "resolved", "post-mortem", "measures"],
-        &rows,
-    ));
-    Ok(ExitCode::SUCCESS)
+    let none = "None yet: a draft is opened when an incident that hurt customers is resolved.";
+    let heads = ["incident", "what", "resolved", "post-mortem", "measures"];
+    listed(&lines, json, none, &heads, |line| {
+        let stands = match (line.published_at, line.changed) {
+            (None, _) => "draft".to_owned(),
+            (Some(at), false) => format!("published {}", super::ago(at)),
+            (Some(at), true) => format!("published {}, changed since", super::ago(at)),
+        };
+        let measures = match (line.measures_open, line.measures_late) {
+            (open, 0) => format!("{open} open"),
+            (open, late) => format!("{open} open, {late} LATE"),
+        };
+        vec![
+            line.incident.to_string(),
+            line.title.clone(),
+            super::ago(line.resolved_at),
+            stands,
+            measures,
+        ]
+    })
 }
 
 fn show(

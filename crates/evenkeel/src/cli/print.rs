@@ -2,12 +2,14 @@
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 
 use serde::Serialize;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::Outcome;
 use crate::config::Log;
 
 /// Writes text to standard output. A reader that went away is no failure of ours.
@@ -31,6 +33,26 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), String> {
     let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
     say(&format!("{text}\n"));
     Ok(())
+}
+
+/// Writes a list: as JSON where that is asked for, a sentence where nothing is in it, else
+/// as a table with a row of each.
+pub(super) fn listed<T: Serialize>(
+    all: &[T],
+    as_json: bool,
+    none: &str,
+    heads: &[&str],
+    row: impl FnMut(&T) -> Vec<String>,
+) -> Outcome {
+    if as_json {
+        json(&all)?;
+    } else if all.is_empty() {
+        say(&format!("{none}\n"));
+    } else {
+        let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+        say(&table(heads, &rows));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// An error with everything that led to it, on one line.

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::Subscribers;
 use super::http::Requests;
-use super::outing::{Bounds, Lane, Sent, Way};
+use super::outing::{Bounds, EachLane, Lane, SendsEach, Sent, Way};
 use super::store::Kind;
 use super::store::queue::{Due, Verdict};
 use super::word::Word;
@@ -456,7 +456,7 @@ pub(super) struct Announcements {
 }
 
 impl Announcements {
-    async fn send(&self, due: &Due) -> Sent {
+    async fn deliver(&self, due: &Due) -> Sent {
         let id = due.word;
         let word = match self.own.with(move |store| store.word(id)).await {
             Ok(Some(word)) => word,
@@ -494,19 +494,13 @@ impl Way for Announcements {
     }
 
     fn lane(self: Arc<Self>) -> Box<dyn Lane> {
-        Box::new(AnnouncementLane(self))
+        Box::new(EachLane(self))
     }
 }
 
-struct AnnouncementLane(Arc<Announcements>);
-
-impl Lane for AnnouncementLane {
-    fn send<'a>(&'a mut self, due: &'a Due) -> BoxFuture<'a, Sent> {
-        Box::pin(self.0.send(due))
-    }
-
-    fn rest(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
+impl SendsEach for Announcements {
+    fn send<'a>(&'a self, due: &'a Due) -> BoxFuture<'a, Sent> {
+        Box::pin(self.deliver(due))
     }
 }
 

@@ -69,6 +69,25 @@ pub(super) trait Lane: Send {
     fn rest(&mut self) -> BoxFuture<'_, ()>;
 }
 
+/// Sends each by itself, with nothing to keep open or to end in between.
+pub(super) trait SendsEach: Send + Sync {
+    /// Sends it; bounded in time.
+    fn send<'a>(&'a self, due: &'a Due) -> BoxFuture<'a, Sent>;
+}
+
+/// A lane of a way that sends each by itself.
+pub(super) struct EachLane<W>(pub(super) Arc<W>);
+
+impl<W: SendsEach> Lane for EachLane<W> {
+    fn send<'a>(&'a mut self, due: &'a Due) -> BoxFuture<'a, Sent> {
+        self.0.send(due)
+    }
+
+    fn rest(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
 /// How much is sent at once, and how fast.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {

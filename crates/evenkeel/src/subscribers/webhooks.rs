@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::Subscribers;
 use super::http::Requests;
-use super::outing::{Bounds, Lane, Sent, Way};
+use super::outing::{Bounds, EachLane, Lane, SendsEach, Sent, Way};
 use super::store::Kind;
 use super::store::queue::{Due, Verdict};
 use crate::access::hex;
@@ -39,7 +39,7 @@ pub(super) struct Webhooks {
 }
 
 impl Webhooks {
-    async fn send(&self, due: &Due) -> Sent {
+    async fn deliver(&self, due: &Due) -> Sent {
         let id = due.word;
         let word = match self.own.with(move |store| store.word(id)).await {
             Ok(Some(word)) => word,
@@ -126,18 +126,12 @@ impl Way for Webhooks {
     }
 
     fn lane(self: Arc<Self>) -> Box<dyn Lane> {
-        Box::new(WebhookLane(self))
+        Box::new(EachLane(self))
     }
 }
 
-struct WebhookLane(Arc<Webhooks>);
-
-impl Lane for WebhookLane {
-    fn send<'a>(&'a mut self, due: &'a Due) -> BoxFuture<'a, Sent> {
-        Box::pin(self.0.send(due))
-    }
-
-    fn rest(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
+impl SendsEach for Webhooks {
+    fn send<'a>(&'a self, due: &'a Due) -> BoxFuture<'a, Sent> {
+        Box::pin(self.deliver(due))
     }
 }

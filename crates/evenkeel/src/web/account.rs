@@ -5,8 +5,9 @@ use evenkeel_core::action::{ActionKind, Outcome};
 use evenkeel_core::edge::EdgeOrder;
 use evenkeel_core::event::{Reminder, What, Withheld};
 use evenkeel_core::heartbeat::{Ping, Signal};
-use evenkeel_core::ids::{MessageId, Observer};
+use evenkeel_core::ids::{MaintenanceId, MessageId, Observer};
 use evenkeel_core::incident::IncidentStatus;
+use evenkeel_core::maintenance::Plan;
 use evenkeel_core::message::Body;
 use evenkeel_core::observation::{Act, Exit, Origin};
 use evenkeel_core::record::Phase;
@@ -187,14 +188,8 @@ pub fn sentence(what: &What) -> String {
             reason,
             ..
         } => {
-            let by = by.as_ref().map_or("the configuration", |by| by.as_str());
-            format!(
-                "Maintenance {maintenance} of {} is planned by {by}, from {} to {}.{}",
-                named(plan.components.iter().map(|id| id.as_str())),
-                plan.when.from,
-                plan.when.until,
-                because(reason.as_deref())
-            )
+            let what = format!("is planned by {},", planner(by.as_ref()));
+            planned(maintenance, &what, plan, reason.as_deref())
         }
         What::MaintenanceChanged {
             maintenance,
@@ -202,14 +197,8 @@ pub fn sentence(what: &What) -> String {
             by,
             reason,
         } => {
-            let by = by.as_ref().map_or("the configuration", |by| by.as_str());
-            format!(
-                "Maintenance {maintenance} was changed by {by}: {}, from {} to {}.{}",
-                named(plan.components.iter().map(|id| id.as_str())),
-                plan.when.from,
-                plan.when.until,
-                because(reason.as_deref())
-            )
+            let what = format!("was changed by {}, now", planner(by.as_ref()));
+            planned(maintenance, &what, plan, reason.as_deref())
         }
         What::MaintenanceTurned {
             maintenance,
@@ -475,6 +464,20 @@ pub fn sentence(what: &What) -> String {
 
 fn named<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
+}
+
+fn planner(by: Option<&Observer>) -> &str {
+    by.map_or("the configuration", Observer::as_str)
+}
+
+fn planned(maintenance: &MaintenanceId, what: &str, plan: &Plan, reason: Option<&str>) -> String {
+    format!(
+        "Maintenance {maintenance} of {} {what} from {} to {}.{}",
+        named(plan.components.iter().map(|id| id.as_str())),
+        plan.when.from,
+        plan.when.until,
+        because(reason)
+    )
 }
 
 fn because(reason: Option<&str>) -> String {

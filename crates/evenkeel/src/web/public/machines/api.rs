@@ -29,6 +29,7 @@ use evenkeel_core::ids::{ComponentId, IncidentId, MaintenanceId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::maintenance::MaintenanceStatus;
 use evenkeel_core::status::Status;
+use evenkeel_core::telling::FreeText;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -264,6 +265,36 @@ struct Original<'a> {
     text: &'a str,
 }
 
+impl<'a> IncidentUpdate<'a> {
+    /// One of which nothing but this is known. Nothing is said quietly here.
+    fn at(id: &'a str, incident_id: &'a str, at: String) -> Self {
+        Self {
+            id,
+            status: "",
+            body: String::new(),
+            incident_id,
+            created_at: at.clone(),
+            updated_at: at.clone(),
+            display_at: at,
+            affected_components: None,
+            deliver_notifications: true,
+            custom_tweet: None,
+            tweet_id: None,
+            evenkeel_text: None,
+            evenkeel_corrects: None,
+        }
+    }
+}
+
+impl<'a> Original<'a> {
+    fn of(free: &'a FreeText) -> Self {
+        Self {
+            language: free.language.tag(),
+            text: &free.text,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct AffectedComponent<'a> {
     code: String,
@@ -447,27 +478,14 @@ fn of_work<'a>(
             new_status: word(*status),
             evenkeel_status: status.as_str(),
         });
-    let original = said
-        .original
-        .as_ref()
-        .and_then(|said| said.original.as_ref());
+    let text = said.original.as_ref();
+    let text = text.and_then(|said| said.original.as_ref());
     IncidentUpdate {
-        id: &said.id,
         status: maintenances::word(said.status),
         body: said.body(),
-        incident_id,
-        created_at: at.clone(),
-        updated_at: at.clone(),
-        display_at: at,
         affected_components: within(room, affected.collect()),
-        deliver_notifications: true,
-        custom_tweet: None,
-        tweet_id: None,
-        evenkeel_text: original.map(|(_, free)| Original {
-            language: free.language.tag(),
-            text: &free.text,
-        }),
-        evenkeel_corrects: None,
+        evenkeel_text: text.map(|(_, free)| Original::of(free)),
+        ..IncidentUpdate::at(&said.id, incident_id, at)
     }
 }
 
@@ -476,27 +494,16 @@ fn update<'a>(
     incident_id: &'a str,
     room: &mut usize,
 ) -> IncidentUpdate<'a> {
-    let at = millis(update.at);
     let affected = update.components.iter().map(affected);
-    let original = update.said.as_ref().and_then(|said| said.original.as_ref());
+    let text = update.said.as_ref();
+    let text = text.and_then(|said| said.original.as_ref());
     IncidentUpdate {
-        id: &update.id,
         status: update.word,
         body: update.body(),
-        incident_id,
-        created_at: at.clone(),
-        updated_at: at.clone(),
-        display_at: at,
         affected_components: within(room, affected.collect()),
-        // Nothing is said quietly here.
-        deliver_notifications: true,
-        custom_tweet: None,
-        tweet_id: None,
-        evenkeel_text: original.map(|(_, free)| Original {
-            language: free.language.tag(),
-            text: &free.text,
-        }),
+        evenkeel_text: text.map(|(_, free)| Original::of(free)),
         evenkeel_corrects: update.corrects.as_deref(),
+        ..IncidentUpdate::at(&update.id, incident_id, millis(update.at))
     }
 }
 
