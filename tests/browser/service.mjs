@@ -14,13 +14,22 @@ export async function listening(answer) {
 /** Where it listens. */
 export const addressOf = (server) => `http://127.0.0.1:${server.address().port}`;
 
-/** Looks again and again until it is so, and returns what was seen then. */
+/**
+ * Looks again and again until it is so, and returns what was seen then. A file that is not
+ * there yet, or amid being exchanged, is looked for again.
+ */
 export async function eventually(what, look, deadlineMs = 60_000) {
   const until = Date.now() + deadlineMs;
   for (;;) {
-    const seen = await look();
-    if (seen) {
-      return seen;
+    try {
+      const seen = await look();
+      if (seen) {
+        return seen;
+      }
+    } catch (error) {
+      if (error.code !== 'ENOENT') {
+        throw error;
+      }
     }
     assert.ok(Date.now() < until, `${what} within ${deadlineMs} ms`);
     // waits: between two looks
