@@ -218,6 +218,31 @@ test('operators see what is planned, and the next peak', async () => {
   assert.equal(await viewer.locator('main button').count(), 0);
 });
 
+test('a plan that is refused stands in the form again', async () => {
+  const page = await loggedIn('planned', { javaScript: false });
+  await page.goto(`${scenes.planned.operator}/maintenance`);
+  await page.getByLabel('Login').check();
+  const typed = { 'From (UTC)': '2031-03-01T20:00', 'Until (UTC)': '2031-03-01T22:00' };
+  for (const [label, value] of Object.entries(typed)) {
+    await page.getByLabel(label).fill(value);
+  }
+  await page.getByLabel('Ends').selectOption('by_hand');
+  const words = page.getByLabel('What for, in your words');
+  await words.fill('A new disk.\n<b>Really</b>');
+  await page.getByLabel('Language').selectOption('nl');
+  // Nobody sits at this scene's desk: every order is refused.
+  await page.getByRole('button', { name: 'Plan it' }).click();
+  assert.match(await page.getByRole('alert').innerText(), /Nothing was done/);
+  assert.ok(await page.getByLabel('Login').isChecked());
+  for (const [label, value] of Object.entries(typed)) {
+    assert.equal(await page.getByLabel(label).inputValue(), value, label);
+  }
+  assert.equal(await page.getByLabel('Ends').inputValue(), 'by_hand');
+  assert.equal(await words.inputValue(), 'A new disk.\n<b>Really</b>');
+  assert.equal(await page.getByLabel('Language').inputValue(), 'nl');
+  await screenshot(page, 'operator-plan-refused');
+});
+
 test('what is not there is said in the language of its address, else of the browser', async () => {
   const page = await browser.page({ javaScript: false, language: 'da' });
   for (const [path, language] of [

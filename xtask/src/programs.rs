@@ -30,11 +30,18 @@ pub(crate) const SIM: &[Agreed] = &[Agreed {
 /// The drills in their short form: the same limits over a shorter outage. A drill is among
 /// them when it has held its limits five seeds in a row; the others are run by hand until
 /// then, because a check that fails by chance is soon believed no more.
-pub(crate) const DRILLS: &[Agreed] = &[Agreed {
-    binary: "evenkeel-drill",
-    arguments: &["hung-export", "--short"],
-    ready: true,
-}];
+pub(crate) const DRILLS: &[Agreed] = &[
+    Agreed {
+        binary: "evenkeel-drill",
+        arguments: &["hung-export", "--short"],
+        ready: true,
+    },
+    Agreed {
+        binary: "evenkeel-drill",
+        arguments: &["host-lost", "--short"],
+        ready: true,
+    },
+];
 
 /// Writes the reference pages into the folder that is added as last argument.
 pub(crate) const REFERENCE: Agreed = Agreed {

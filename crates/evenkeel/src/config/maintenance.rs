@@ -66,10 +66,12 @@ fn maintenance(
 ) -> Option<Planned> {
     let at = section.at.clone();
     let id = identity(&mut section, report, "maintenance");
+    let before = report.problems.len();
     let named: BTreeSet<ComponentId> = components(&mut section, policy, report)
         .into_iter()
         .collect();
-    if named.is_empty() {
+    // Names that are unknown have been told of.
+    if named.is_empty() && report.problems.len() == before {
         report.error(
             &at,
             "it concerns no function: name what is worked on in `components`",

@@ -103,7 +103,7 @@ pub fn router(site: Site) -> Router {
             kept::kept,
         ))
         // What they answer is nobody else's business, and never in a cache.
-        .merge(subscribing::router())
+        .merge(subscribing::router(&site))
         .with_state(site)
 }
 

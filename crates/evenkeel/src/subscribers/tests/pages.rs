@@ -1,5 +1,7 @@
 //! The pages: asked as browsers, mail programs and scanners ask.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -9,6 +11,7 @@ use super::super::MailSettings;
 use super::super::store::Standing;
 use super::*;
 use crate::web::public;
+use crate::web::public::brand::Color;
 
 fn with_mail() -> Place {
     Place::new(Settings {
@@ -52,6 +55,20 @@ fn of(place: &Place, address: &str) -> super::super::store::Subscriber {
     let found = place.own.store().find(address, None, 10).unwrap();
     assert_eq!(found.len(), 1, "{address}");
     found.into_iter().next().unwrap()
+}
+
+#[tokio::test]
+async fn they_are_the_vendors_own_like_the_page() {
+    let mut place = with_mail();
+    let [light, dark] = [Color::of("#7a1f5c"), Color::of("#e0a0c8")];
+    let settings = Arc::get_mut(&mut place.site.settings).expect("nobody else has it");
+    settings.brand.accent = light.zip(dark).map(|(light, dark)| [light, dark]);
+    let router = public::router(place.site.clone());
+    let (_, headers, page) = get(&router, "/de/subscribe").await;
+    let css = "<style>:root{--accent:#7a1f5c}";
+    assert!(page.contains(css), "{page}");
+    let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert_eq!(policy.matches("'sha256-").count(), 2, "{policy}");
 }
 
 #[tokio::test]

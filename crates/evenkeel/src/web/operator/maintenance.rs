@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use evenkeel_core::Timestamp;
 use evenkeel_core::ids::MaintenanceId;
 use evenkeel_core::language::Language;
@@ -101,7 +103,42 @@ pub(super) fn ahead(desk: &Desk) -> Markup {
 
 /// `/maintenance`.
 pub(super) async fn page(desk: Desk) -> Markup {
-    let all = in_order(&desk);
+    shown(&desk, &Given::default())
+}
+
+/// The same with the form as it was sent, where it was not planned: nothing typed is lost.
+pub(super) fn again(posted: &Posted, status: StatusCode, why: &str) -> Response {
+    let given = Given {
+        posted: Some(posted),
+        why,
+    };
+    (status, shown(&posted.desk(), &given)).into_response()
+}
+
+/// What was typed, and why it was not planned; nothing at first.
+#[derive(Clone, Copy, Default)]
+struct Given<'a> {
+    posted: Option<&'a Posted>,
+    why: &'a str,
+}
+
+impl Given<'_> {
+    fn text(&self, field: &str) -> &str {
+        self.posted.map_or("", |posted| posted.field(field))
+    }
+
+    fn time(&self, field: &str) -> Option<&str> {
+        let text = self.text(field);
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn is(&self, field: &str, value: &str) -> bool {
+        self.text(field) == value
+    }
+}
+
+fn shown(desk: &Desk, given: &Given<'_>) -> Markup {
+    let all = in_order(desk);
     let (over, open): (Vec<_>, Vec<_>) = all.into_iter().partition(|state| state.status.is_over());
     let under_way = open.iter().filter(|state| state.status.is_under_way());
     let overdue = open.iter().find(|state| state.is_overdue());
@@ -116,8 +153,9 @@ pub(super) async fn page(desk: Desk) -> Markup {
     let peaks = report::peaks(&desk.live.record);
     let body = html! {
         h1 { (answer) }
-        @for state in &open { (card(&desk, state)) }
-        (form(&desk))
+        @if !given.why.is_empty() { p.word.refused role="alert" { (given.why) " " a href="#plan" { "What you typed" } } }
+        @for state in &open { (card(desk, state)) }
+        (form(desk, given))
         section {
             h2 { "Known peaks" }
             @if peaks.is_empty() {
@@ -157,7 +195,7 @@ pub(super) async fn page(desk: Desk) -> Markup {
                         @for state in over.iter().take(OVER_MAX) {
                             tr {
                                 td.number { (state.id) }
-                                td { (names(&desk, state)) }
+                                td { (names(desk, state)) }
                                 td { (clock::second(state.plan.when.from, desk.now)) " to " (clock::second(state.plan.when.until, desk.now)) }
                                 td {
                                     (state.status.as_str())
@@ -229,12 +267,20 @@ fn card(desk: &Desk, state: &MaintenanceState) -> Markup {
     }
 }
 
-fn form(desk: &Desk) -> Markup {
+fn form(desk: &Desk, given: &Given<'_>) -> Markup {
     if !desk.may_order() {
         return html! {};
     }
     let mut components: Vec<_> = desk.site.policy.components.iter().collect();
     components.sort_by_key(|(_, policy)| policy.position);
+    let hands = |field| {
+        html! {
+            select name=(field) {
+                option value="by_itself" { "by itself" }
+                option value="by_hand" selected[given.is(field, "by_hand")] { "by hand" }
+            }
+        }
+    };
     html! {
         h2 id="plan" { "Plan a maintenance" }
         (desk.form("maintenance_plan", &[], html! {
@@ -242,34 +288,30 @@ fn form(desk: &Desk) -> Markup {
                 fieldset {
                     legend { "What is worked on" }
                     @for (id, policy) in &components {
-                        label { input type="checkbox" name={ "of_" (id) } value="yes"; " " (policy.name) }
+                        label { input type="checkbox" name={ "of_" (id) } value="yes" checked[given.is(&format!("of_{id}"), "yes")]; " " (policy.name) }
                     }
                 }
-                label { "From (UTC) " input type="datetime-local" name="from" required; }
-                label { "Until (UTC) " input type="datetime-local" name="until" required; }
+                label { "From (UTC) " input type="datetime-local" name="from" value=[given.time("from")] required; }
+                label { "Until (UTC) " input type="datetime-local" name="until" value=[given.time("until")] required; }
                 label { "What is expected "
                     select name="impact" {
                         @for impact in PlannedImpact::ALL.into_iter().rev() {
-                            option value=(impact.as_str()) { (impact_word(impact)) }
+                            option value=(impact.as_str()) selected[given.is("impact", impact.as_str())] { (impact_word(impact)) }
                         }
                     }
                 }
-                label { "Begins "
-                    select name="begins" { option value="by_itself" { "by itself" } option value="by_hand" { "by hand" } }
-                }
-                label { "Ends "
-                    select name="ends" { option value="by_itself" { "by itself" } option value="by_hand" { "by hand" } }
-                }
+                label { "Begins " (hands("begins")) }
+                label { "Ends " (hands("ends")) }
                 label { "What for, in your words (optional) "
-                    textarea name="text" rows="3" maxlength="2000" {}
+                    textarea name="text" rows="3" maxlength="2000" { (given.text("text")) }
                 }
                 label { "Language "
                     select name="language" {
-                        @for one in Language::ALL { option value=(one.tag()) { (one.name()) } }
+                        @for one in Language::ALL { option value=(one.tag()) selected[given.is("language", one.tag())] { (one.name()) } }
                     }
                 }
                 label { "Why into a peak or at short notice, where it is "
-                    input type="text" name="reason" maxlength="1000";
+                    input type="text" name="reason" maxlength="1000" value=(given.text("reason"));
                 }
             }
             button type="submit" { "Plan it" }

@@ -32,7 +32,7 @@ pub(super) async fn give(posted: Posted) -> Response {
     }
     let word = match order(&posted) {
         Err(why) if is_writing(&posted) => {
-            return writing::again(&posted, Some((StatusCode::BAD_REQUEST, why)));
+            return again(&posted, StatusCode::BAD_REQUEST, why);
         }
         Err(why) => Word {
             good: false,
@@ -51,7 +51,7 @@ pub(super) async fn give(posted: Posted) -> Response {
                 },
                 Err(refusal) if is_writing(&posted) => {
                     let why = format!("Nothing was done: {}.", refusal.why);
-                    return writing::again(&posted, Some((refusal.kind.status(), why)));
+                    return again(&posted, refusal.kind.status(), why);
                 }
                 Err(refusal) => Word {
                     good: false,
@@ -66,7 +66,18 @@ pub(super) async fn give(posted: Posted) -> Response {
 
 /// Whether somebody wrote more than a line, which must not be lost.
 fn is_writing(posted: &Posted) -> bool {
-    matches!(posted.field("order"), "tell" | "correct")
+    matches!(
+        posted.field("order"),
+        "tell" | "correct" | "maintenance_plan"
+    )
+}
+
+/// The page with what was written, and why nothing came of it.
+fn again(posted: &Posted, status: StatusCode, why: String) -> Response {
+    match posted.field("order") {
+        "maintenance_plan" => maintenance::again(posted, status, &why),
+        _ => writing::again(posted, Some((status, why))),
+    }
 }
 
 /// What a form orders, and the words for it when it is done.

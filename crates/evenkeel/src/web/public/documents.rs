@@ -256,6 +256,25 @@ fn alternates(site: &Site, language: Language, place: &Place) -> Markup {
     }
 }
 
+/// The style that makes a page the vendor's own; it stands in the page's policy.
+pub(super) fn accent(site: &Site) -> Markup {
+    let css = site.settings.brand.css();
+    html! { @if !css.is_empty() { style { (PreEscaped(css)) } } }
+}
+
+/// Whose page it is, with the way to its front.
+pub(super) fn name(site: &Site, words: &Words) -> Markup {
+    html! {
+        p.site {
+            a href=(address(words.language(), None)) {
+                // The name beside it says what it is.
+                @if let Some(logo) = &site.settings.brand.logo { img src=(logo.path) alt="" height="32"; }
+                (words.site(&site.name))
+            }
+        }
+    }
+}
+
 fn whole(
     site: &Site,
     words: &Words,
@@ -265,20 +284,10 @@ fn whole(
 ) -> Markup {
     let language = words.language();
     let brand = &site.settings.brand;
-    let css = brand.css();
-    let head = html! {
-        @if !css.is_empty() { style { (PreEscaped(css)) } }
-        (head)
-    };
+    let head = html! { (accent(site)) (head) };
     let body = html! {
         header {
-            p.site {
-                a href=(address(language, None)) {
-                    // The name beside it says what it is.
-                    @if let Some(logo) = &brand.logo { img src=(logo.path) alt="" height="32"; }
-                    (words.site(&site.name))
-                }
-            }
+            (name(site, words))
             nav aria-label=(words.languages()) {
                 ul {
                     @for other in Language::ALL {

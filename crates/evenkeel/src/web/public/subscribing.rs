@@ -26,7 +26,7 @@ use maud::{Markup, html};
 use tokio::time::Instant;
 
 use super::asked::Asked;
-use super::documents::address;
+use super::documents::{self, address};
 use super::missing;
 use crate::public::words::{Language, Words};
 use crate::pump::store::chain;
@@ -59,16 +59,17 @@ pub fn routes() -> Vec<(&'static str, MethodRouter<Site>)> {
 }
 
 /// The pages; they answer that there is nothing where nobody may subscribe.
-pub(super) fn router() -> Router<Site> {
+pub(super) fn router(site: &Site) -> Router<Site> {
+    let policy = STYLE.policy_with(&site.settings.brand.css(), "form-action 'self'");
     let mut router = Router::new();
     for (path, method) in routes() {
         router = router.route(path, method);
     }
-    router.layer(middleware::map_response(async |response: Response| {
-        let mut response = STYLE.guard(response, "no-store");
+    router.layer(middleware::map_response(move |response: Response| {
+        let mut response = STYLE.guard_by(response, "no-store", policy.clone());
         let noindex = HeaderValue::from_static("noindex");
         response.headers_mut().insert("x-robots-tag", noindex);
-        response
+        async move { response }
     }))
 }
 
@@ -103,13 +104,15 @@ impl Talk {
 
     fn page(&self, status: StatusCode, title: &str, main: Markup) -> Response {
         let words = self.words();
+        let name = documents::name(&self.site, words);
         let body = html! {
-            header { p { a href=(address(self.language, None)) { (words.site(&self.site.name)) } } }
+            header { (name) }
             main { h1 { (title) } (main) }
             footer { p { a href=(address(self.language, None)) { (words.home()) } } }
         };
         let title = format!("{title} · {}", self.site.name);
-        let page = STYLE.page(self.language.tag(), &title, html! {}, body);
+        let head = documents::accent(&self.site);
+        let page = STYLE.page(self.language.tag(), &title, head, body);
         let tag = [(header::CONTENT_LANGUAGE, self.language.tag())];
         (status, tag, page).into_response()
     }
