@@ -61,9 +61,13 @@ pub(super) struct Fronted {
 }
 
 impl Fronted {
-    /// Starts both with `pools` below what every drill has.
-    pub(super) async fn start(service: &Service, pools: &str) -> Result<Self, String> {
+    /// Starts both; `more`, made for the address users ask, stands below what every drill has.
+    pub(super) async fn start(
+        service: &Service,
+        more: impl FnOnce(SocketAddr) -> String,
+    ) -> Result<Self, String> {
         let address = free_address()?;
+        let more = more(address);
         let receiver = Receiver::start().await?;
         let folder = &service.books.folder;
         let text = format!(
@@ -93,7 +97,7 @@ urgent = "10s"
 listen = "{address}"
 tenant = ["host:0"]
 session = ["cookie:session"]
-{pools}"#,
+{more}"#,
             receiver.address
         );
         let keeper = Keeper::start_with(folder, &text).await?;

@@ -31,8 +31,8 @@ impl Before {
                 Ok(Self::Peers(haproxy))
             }
             Arm::With | Arm::Without => {
-                let pools = pools(service, arm == Arm::With);
-                let fronted = Fronted::start(service, &pools).await?;
+                let made = |edge| pools(service, arm == Arm::With) + &check(edge);
+                let fronted = Fronted::start(service, made).await?;
                 Ok(Self::Evenkeel(Box::new(fronted)))
             }
         }
@@ -112,6 +112,23 @@ timeout = "10s"
 "#,
     );
     text
+}
+
+/// What a customer of no account waits for: the page everyone begins with, through the edge.
+fn check(edge: SocketAddr) -> String {
+    format!(
+        r#"
+[[check]]
+id = "login-page"
+kind = "http"
+url = "http://{edge}/login"
+components = ["office"]
+interval = "2s"
+retry_interval = "1s"
+slow_after = "1s"
+timeout = "3s"
+"#
+    )
 }
 
 /// As many requests to a server as it has workers, the others in a queue; a tenant (a host

@@ -35,7 +35,7 @@ impl Before {
             }
             Arm::With | Arm::Without => {
                 let pools = pools(service, pace, arm == Arm::With);
-                let fronted = Fronted::start(service, &pools).await?;
+                let fronted = Fronted::start(service, |_| pools).await?;
                 Ok(Self::Evenkeel(Box::new(fronted)))
             }
         }
