@@ -196,6 +196,10 @@ impl Connector {
         let MailServer { host, port, .. } = &self.server;
         let stream = TcpStream::connect((host.as_str(), *port)).await;
         let stream = stream.map_err(|error| error.to_string())?;
+        // A mail ends with a write of its own, which otherwise waits until the server has
+        // acknowledged the text before it: 40 ms each.
+        let told_at_once = stream.set_nodelay(true);
+        told_at_once.map_err(|error| error.to_string())?;
         let peer = stream.peer_addr().map_err(|error| error.to_string())?;
         let stream = Bounded {
             stream,
