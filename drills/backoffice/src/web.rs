@@ -11,8 +11,11 @@ mod login;
 mod metrics;
 mod workers;
 
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -23,7 +26,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use deadpool_postgres::Pool;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) use error::AppError;
 pub(crate) use workers::Workers;
@@ -68,13 +71,17 @@ pub(crate) async fn serve(
             tokio::select! {
                 () = asked_to_stop() => {}
                 () = memory::exhausted(memory_limit) => {
-                    tracing::error!("no memory for another connection");
                     full.store(true, Ordering::Relaxed);
+                    tracing::error!("no memory for another connection");
                 }
             }
         }
     };
-    let serving = axum::serve(TcpListener::from_std(listener)?, router(state));
+    let listener = UntilFull {
+        listener: TcpListener::from_std(listener)?,
+        full: full.clone(),
+    };
+    let serving = axum::serve(listener, router(state));
     let serving = serving.with_graceful_shutdown(until);
     let stop = async {
         asked_to_stop().await;
@@ -89,6 +96,31 @@ pub(crate) async fn serve(
     }
     drop(kept_open);
     Ok(())
+}
+
+/// Takes connections until memory is full. axum looks at its listener and for the word to
+/// stop in any order: without this, it takes one or the other connection after that word.
+struct UntilFull {
+    listener: TcpListener,
+    full: Arc<AtomicBool>,
+}
+
+impl axum::serve::Listener for UntilFull {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        let mut accept = pin!(axum::serve::Listener::accept(&mut self.listener));
+        std::future::poll_fn(|context| match self.full.load(Ordering::Relaxed) {
+            true => Poll::Pending,
+            false => accept.as_mut().poll(context),
+        })
+        .await
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
 }
 
 fn router(state: AppState) -> Router {
