@@ -226,41 +226,41 @@ impl Store {
             )?;
             let most = i64::try_from(most).unwrap_or(i64::MAX);
             let mut rows = found.query(params![kind.number(), kept(now), most])?;
-            let mut due = Vec::new();
+            let mut bite = Bite::default();
+            let mut later = Vec::new();
+            // A row that finds no room is not read, and none after it.
             while let Some(row) = rows.next()? {
-                due.push(Due {
-                    subscriber: row.get(0)?,
-                    word: row.get(1)?,
-                    address: row.get(2)?,
-                    domain: row.get(3)?,
-                    language: language(row, 4)?,
-                    salt: row.get(5)?,
-                    standing: Standing::numbered(row.get(6)?)?,
-                    tries: row.get(7)?,
-                    queued_at: at(row.get(8)?),
-                });
+                bite.looked_at += 1;
+                let domain: String = row.get(3)?;
+                let pace = paced(&domain);
+                let (subscriber, word) = (row.get(0)?, row.get(1)?);
+                match pace {
+                    Pace::Now => bite.taken.push(Due {
+                        subscriber,
+                        word,
+                        address: row.get(2)?,
+                        domain,
+                        language: language(row, 4)?,
+                        salt: row.get(5)?,
+                        standing: Standing::numbered(row.get(6)?)?,
+                        tries: row.get(7)?,
+                        queued_at: at(row.get(8)?),
+                    }),
+                    Pace::At(at) => later.push((subscriber, word, at)),
+                    Pace::Full => break,
+                }
             }
             drop(rows);
             let mut begin = tx.prepare_cached(
                 "UPDATE outbox SET begun_at = ?3 WHERE subscriber = ?1 AND word = ?2",
             )?;
+            for row in &bite.taken {
+                begin.execute(params![row.subscriber, row.word, kept(now)])?;
+            }
             let mut put_off = tx
                 .prepare_cached("UPDATE outbox SET due_at = ?3 WHERE subscriber = ?1 AND word = ?2")?;
-            let mut bite = Bite {
-                looked_at: due.len(),
-                taken: Vec::new(),
-            };
-            for row in due {
-                match paced(&row.domain) {
-                    Pace::Now => {
-                        begin.execute(params![row.subscriber, row.word, kept(now)])?;
-                        bite.taken.push(row);
-                    }
-                    Pace::At(later) => {
-                        put_off.execute(params![row.subscriber, row.word, kept(later)])?;
-                    }
-                    Pace::Full => break,
-                }
+            for (subscriber, word, at) in later {
+                put_off.execute(params![subscriber, word, kept(at)])?;
             }
             Ok(bite)
         })
