@@ -1,7 +1,8 @@
 //! What is left to do of incidents: drafts of post-mortems are opened, clocks of legal
 //! notices start, and people are reminded of what they promised.
 //!
-//! A reminder goes the way of every call: to the owner of a measure where that is one of the
+//! A reminder is of no incident: who is reminded of one that is over was not called for it.
+//! It goes the way of every call: to the owner of a measure where that is one of the
 //! people, else to whoever is on duty. It is no alarm, and waits for quiet hours to end. A
 //! late measure is reminded of once a week, four times; a notice twice.
 
@@ -22,7 +23,6 @@ use crate::event::{Reminder, What};
 use crate::finding::Severity;
 use crate::ids::{ComponentId, IncidentId, Observer, PersonId};
 use crate::incident::{Incident, IncidentStatus};
-use crate::message::Body;
 use crate::notice::{NoticeChange, Nudge, Regime};
 use crate::observation::{CheckOutcome, CheckResult};
 use crate::postmortem::{MeasureState, PostmortemChange, REMINDERS_MAX, facts_of};
@@ -259,29 +259,7 @@ impl Work<'_> {
             regime.as_str()
         ));
         let headline = format!("{}: a clock runs for {incident}", regime.name());
-        let to = self.on_duty(None);
-        self.nudge(headline, details, to, Severity::Critical);
-    }
-
-    fn nudge(
-        &mut self,
-        headline: String,
-        details: Vec<String>,
-        to: Option<PersonId>,
-        severity: Severity,
-    ) {
-        // Of no incident: who is reminded of one that is over was not called for it.
-        self.request(
-            None,
-            Body::Operator {
-                headline,
-                details,
-                facts: Vec::new(),
-                finding: None,
-                to,
-                severity,
-            },
-        );
+        self.page(None, (headline, details), Severity::Critical, None);
     }
 
     fn remind_of_measures(&mut self) {
@@ -326,8 +304,7 @@ impl Work<'_> {
                 ),
             ];
             let headline = format!("A measure after {incident} is late");
-            let to = to.or_else(|| self.on_duty(None));
-            self.nudge(headline, details, to, Severity::Warning);
+            self.page(None, (headline, details), Severity::Warning, to);
         }
     }
 
@@ -372,8 +349,7 @@ impl Work<'_> {
                 ),
                 "Evenkeel gives no legal advice.".into(),
             ];
-            let to = self.on_duty(None);
-            self.nudge(headline, details, to, Severity::Critical);
+            self.page(None, (headline, details), Severity::Critical, None);
         }
     }
 

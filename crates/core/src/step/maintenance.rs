@@ -153,7 +153,7 @@ impl Work<'_> {
                         "Begin it with `evenkeel maintenance start {id}`, or call it off with `evenkeel maintenance cancel {id}`."
                     ),
                 ];
-                self.call_about_maintenance(headline, details);
+                self.page(None, (headline, details), Severity::Critical, None);
             }
             Due::GiveUp => {
                 self.turn(id, Cancelled, None, "nobody began it");
@@ -241,21 +241,6 @@ impl Work<'_> {
             self.place_in_incident(&key);
             self.touch(key.subject);
         }
-    }
-
-    fn call_about_maintenance(&mut self, headline: String, details: Vec<String>) {
-        let to = self.on_duty(None);
-        self.request(
-            None,
-            Body::Operator {
-                headline,
-                details,
-                facts: Vec::new(),
-                finding: None,
-                to,
-                severity: Severity::Critical,
-            },
-        );
     }
 
     fn news(&mut self, maintenance: MaintenanceId, news: MaintenanceNews, text: Option<FreeText>) {
@@ -449,7 +434,7 @@ impl Work<'_> {
                 "Call it off with `evenkeel maintenance cancel {id}`, have it at another time with `evenkeel maintenance move {id}`, or leave it."
             ),
         ];
-        self.call_about_maintenance(headline, details);
+        self.page(None, (headline, details), Severity::Critical, None);
     }
 
     fn change_as_configured(&mut self, id: MaintenanceId, plan: Plan) {

@@ -12,7 +12,7 @@ use super::Work;
 use crate::action::Action;
 use crate::event::{What, Withheld};
 use crate::finding::Severity;
-use crate::ids::{IncidentId, MessageId};
+use crate::ids::{IncidentId, MessageId, PersonId};
 use crate::incident::IncidentStatus;
 use crate::message::{Body, Message};
 use crate::record::{OpenFinding, Phase};
@@ -115,6 +115,29 @@ impl Work<'_> {
                 finding,
                 to,
                 severity: Severity::Critical,
+            },
+        );
+    }
+
+    /// Calls somebody about what is no finding: `to`, else whoever is on duty. Without an
+    /// incident it counts as no call for one.
+    pub(super) fn page(
+        &mut self,
+        incident: Option<IncidentId>,
+        (headline, details): (String, Vec<String>),
+        severity: Severity,
+        to: Option<PersonId>,
+    ) {
+        let to = to.or_else(|| self.on_duty(incident));
+        self.request(
+            incident,
+            Body::Operator {
+                headline,
+                details,
+                facts: Vec::new(),
+                finding: None,
+                to,
+                severity,
             },
         );
     }

@@ -245,21 +245,11 @@ impl Work<'_> {
                 ),
             ),
         };
-        self.page_about(id, headline, vec![what, how]);
-    }
-
-    fn page_about(&mut self, id: IncidentId, headline: String, details: Vec<String>) {
-        let to = self.on_duty(Some(id));
-        self.request(
+        self.page(
             Some(id),
-            Body::Operator {
-                headline,
-                details,
-                facts: Vec::new(),
-                finding: None,
-                to,
-                severity: Severity::Critical,
-            },
+            (headline, vec![what, how]),
+            Severity::Critical,
+            None,
         );
     }
 
@@ -280,11 +270,8 @@ impl Work<'_> {
             "Customers are told by itself how things are seen, and read no more than that.".into(),
             format!("Write the word: `evenkeel tell {id}`."),
         ];
-        self.page_about(
-            id,
-            format!("The word on {id} that {by} promised is late"),
-            details,
-        );
+        let headline = format!("The word on {id} that {by} promised is late");
+        self.page(Some(id), (headline, details), Severity::Critical, None);
     }
 
     /// A next word that was promised, and what is to be said waits for a person.
@@ -309,7 +296,8 @@ impl Work<'_> {
             format!("What is to be said waits for a person: `evenkeel approve {id}`."),
             format!("Or write it: `evenkeel tell {id}`."),
         ];
-        self.page_about(id, format!("The next word on {id} is late"), details);
+        let headline = format!("The next word on {id} is late");
+        self.page(Some(id), (headline, details), Severity::Critical, None);
     }
 
     pub(super) fn tell_as_ordered(&mut self, by: &Observer, tell: &Tell) {
