@@ -1,6 +1,8 @@
 //! What is left to do of an incident: its post-mortem, its measures, and the clocks of legal
 //! notices.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use evenkeel_core::language::Language;
 use evenkeel_core::message::Body;
 use evenkeel_core::notice::{NoticeChange, Nudge, Regime, Step, Unnoticed};
 use evenkeel_core::observation::*;
-use evenkeel_core::policy::{CheckPolicy, ComponentPolicy, Policy, RoutePolicy};
+use evenkeel_core::policy::{CheckPolicy, Policy, RoutePolicy};
 use evenkeel_core::postmortem::{
     EDITIONS_MAX, Happened, MEASURES_MAX, MeasureState, Postmortem, PostmortemChange,
     REMINDERS_MAX, Section, Unwritable,
@@ -24,15 +26,11 @@ use evenkeel_core::status::Status;
 use evenkeel_core::step::{State, step};
 use evenkeel_core::telling::{DataAffected, FreeText, Tell, ToldFacts};
 
-const CHECK: &str = "journey";
+use common::{CHECK, at, fails, passes, policy};
+
 const ID: IncidentId = IncidentId(1);
 const ANA: &str = "operator:ana";
 const DAY: u64 = 24 * 3600;
-
-/// Midnight of 1 January 2026.
-fn at(second: u64) -> Timestamp {
-    Timestamp::from_second(1_767_225_600 + i64::try_from(second).unwrap()).unwrap()
-}
 
 fn day(number: u64) -> Day {
     Day::of(at(number * DAY))
@@ -46,14 +44,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let login = ComponentPolicy {
-            name: "Login".into(),
-            position: 0,
-            needs: Vec::new(),
-        };
         let check = CheckPolicy {
-            name: "Log in".into(),
-            components: vec!["login".into()],
             harm: Status::MajorOutage,
             failures: 1,
             interval: Duration::from_secs(10),
@@ -61,11 +52,7 @@ impl World {
         };
         Self {
             state: State::default(),
-            policy: Policy {
-                components: BTreeMap::from([("login".into(), login)]),
-                checks: BTreeMap::from([(CHECK.into(), check)]),
-                ..Policy::default()
-            },
+            policy: policy(check),
             journal: Vec::new(),
         }
     }
@@ -160,24 +147,6 @@ impl Drop for World {
             "the folded record is the live one"
         );
     }
-}
-
-fn result(outcome: CheckOutcome) -> Seen {
-    Seen::CheckResult(CheckResult {
-        check: CHECK.into(),
-        outcome,
-        took_ms: 40,
-        certificate_expires_at: None,
-    })
-}
-
-fn fails() -> Seen {
-    let why = "no answer".into();
-    result(CheckOutcome::Failed { why, step: None })
-}
-
-fn passes() -> Seen {
-    result(CheckOutcome::Passed)
 }
 
 fn text(text: &str) -> FreeText {

@@ -1,26 +1,22 @@
 //! When customers are told, measured from the first moment anything was seen.
 
-use std::collections::BTreeMap;
+mod common;
+
 use std::time::Duration;
 
-use evenkeel_core::Timestamp;
 use evenkeel_core::event::{Event, What};
 use evenkeel_core::ids::{IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::language::Language;
 use evenkeel_core::message::Body;
 use evenkeel_core::observation::*;
-use evenkeel_core::policy::{CheckPolicy, ComponentPolicy, FIRST_WORD_WITHIN, Policy, TellMode};
+use evenkeel_core::policy::{CheckPolicy, FIRST_WORD_WITHIN, Policy, TellMode};
 use evenkeel_core::record::Record;
 use evenkeel_core::status::Status;
 use evenkeel_core::step::{State, step};
 use evenkeel_core::telling::{Correct, FreeText, Tell, ToldFacts, Untellable};
 
-const CHECK: &str = "journey";
-
-fn at(second: u64) -> Timestamp {
-    Timestamp::from_second(1_767_225_600 + i64::try_from(second).unwrap()).unwrap()
-}
+use common::{at, fails, passes, policy, result};
 
 struct World {
     state: State,
@@ -30,23 +26,9 @@ struct World {
 
 impl World {
     fn new(check: CheckPolicy) -> Self {
-        let login = ComponentPolicy {
-            name: "Login".into(),
-            position: 0,
-            needs: Vec::new(),
-        };
-        let check = CheckPolicy {
-            name: "Log in".into(),
-            components: vec!["login".into()],
-            ..check
-        };
         Self {
             state: State::default(),
-            policy: Policy {
-                components: BTreeMap::from([("login".into(), login)]),
-                checks: BTreeMap::from([(CHECK.into(), check)]),
-                ..Policy::default()
-            },
+            policy: policy(check),
             journal: Vec::new(),
         }
     }
@@ -92,24 +74,6 @@ impl World {
             })
             .collect()
     }
-}
-
-fn result(outcome: CheckOutcome, took_ms: u32) -> Seen {
-    Seen::CheckResult(CheckResult {
-        check: CHECK.into(),
-        outcome,
-        took_ms,
-        certificate_expires_at: None,
-    })
-}
-
-fn fails() -> Seen {
-    let why = "no answer".into();
-    result(CheckOutcome::Failed { why, step: None }, 30_000)
-}
-
-fn passes() -> Seen {
-    result(CheckOutcome::Passed, 40)
 }
 
 /// The slowest check that the configuration takes without a warning, and one that is slow
