@@ -39,7 +39,7 @@ impl Story {
         let policy = policy(mode);
         let end = Timestamp::now() - SignedDuration::try_from(ago).expect("short");
         let mut record = Record::default();
-        let mut change = |hours_ago: i64, component: &str, to: Status| {
+        let change = |record: &mut Record, hours_ago: i64, component: &str, to: Status| {
             let event = Event {
                 at: end - SignedDuration::from_hours(hours_ago),
                 what: What::ComponentStatusChanged {
@@ -52,25 +52,13 @@ impl Story {
             record.apply(&event);
         };
         for (id, _) in COMPONENTS {
-            change(89 * 24, id, Status::Operational);
+            change(&mut record, 89 * 24, id, Status::Operational);
         }
         for night in 1..30_u32 {
             let (started, ended) = a_run(night, end);
             record.apply(&started);
             record.apply(&ended);
         }
-        let mut change = |hours_ago: i64, component: &str, to: Status| {
-            let event = Event {
-                at: end - SignedDuration::from_hours(hours_ago),
-                what: What::ComponentStatusChanged {
-                    component: component.into(),
-                    from: Status::Unknown,
-                    to,
-                    reason: "nothing is known against it".into(),
-                },
-            };
-            record.apply(&event);
-        };
         for (hours, id, status, hours_long) in [
             (70 * 24, "login", Status::DegradedPerformance, 1),
             (41 * 24, "payroll", Status::PartialOutage, 5),
@@ -78,8 +66,8 @@ impl Story {
             (12 * 24, "invoices", Status::DegradedPerformance, 3),
             (12 * 24, "quotes", Status::MajorOutage, 2),
         ] {
-            change(hours, id, status);
-            change(hours - hours_long, id, Status::Operational);
+            change(&mut record, hours, id, status);
+            change(&mut record, hours - hours_long, id, Status::Operational);
         }
         let mut story = Self {
             state: State::after_restart(record),
