@@ -129,6 +129,19 @@ impl Style {
 
     /// A whole page, in the language of a tag.
     pub(crate) fn page(&self, language: &str, title: &str, head: Markup, body: Markup) -> Markup {
+        let head = html! {
+            link rel="icon" href="/favicon.svg" type="image/svg+xml";
+            (head)
+        };
+        self.whole(language, title, head, body)
+    }
+
+    /// A whole page that stands by itself, in a file.
+    pub(crate) fn alone(&self, language: &str, title: &str, body: Markup) -> Markup {
+        self.whole(language, title, html! {}, body)
+    }
+
+    fn whole(&self, language: &str, title: &str, head: Markup, body: Markup) -> Markup {
         html! {
             (DOCTYPE)
             html lang=(language) {
@@ -137,7 +150,6 @@ impl Style {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     title { (title) }
-                    link rel="icon" href="/favicon.svg" type="image/svg+xml";
                     style { (PreEscaped(self.css)) }
                     (head)
                 }
@@ -153,23 +165,6 @@ impl Style {
             styles.push_str(&format!(" '{}'", integrity(css)));
         }
         policy(&styles, more)
-    }
-
-    /// A whole page that stands by itself, in a file.
-    pub(crate) fn alone(&self, language: &str, title: &str, body: Markup) -> Markup {
-        html! {
-            (DOCTYPE)
-            html lang=(language) {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { (title) }
-                    style { (PreEscaped(self.css)) }
-                }
-                body { (body) }
-            }
-        }
     }
 
     /// Puts on an answer what every answer carries.
