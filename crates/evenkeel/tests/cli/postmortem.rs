@@ -70,6 +70,12 @@ fn refused(place: &Place, arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).expect("text")
 }
 
+/// Writes a part of the first incident's post-mortem.
+fn write(place: &Place, section: &str, text: &str, language: &str) {
+    let words = ["postmortem", "write", "I-1", section, "--text", text];
+    place.good(&[&words[..], &["--language", language]].concat());
+}
+
 #[test]
 fn a_post_mortem_is_written_published_and_only_corrected() {
     let (place, server) = over();
@@ -79,18 +85,7 @@ fn a_post_mortem_is_written_published_and_only_corrected() {
     let early = refused(&place, &["postmortem", "publish", "I-1"]);
     assert!(early.contains("summary"), "{early}");
 
-    let write = |section: &str, text: &str| {
-        place.good(&[
-            "postmortem",
-            "write",
-            "I-1",
-            section,
-            "--text",
-            text,
-            "--language",
-            "nl",
-        ]);
-    };
+    let write = |section, text| write(&place, section, text, "nl");
     write("cause", "Een export bleef hangen.");
     write("technical", "De deur was dicht: door.");
     place.good(&[
@@ -194,16 +189,7 @@ fn two_who_write_at_once_lose_nothing() {
         "{page}"
     );
     // Meanwhile somebody writes the same part on the command line.
-    place.good(&[
-        "postmortem",
-        "write",
-        "I-1",
-        "cause",
-        "--text",
-        "The network.",
-        "--language",
-        "en",
-    ]);
+    write(&place, "cause", "The network.", "en");
     let form = "section=cause&read=0&language=en&text=The+export.%0D%0A%3Cb%3E";
     let answer = ana.post("/postmortems/I-1", "/postmortems/I-1", form);
     assert!(answer.starts_with("HTTP/1.1 409"), "{answer}");
@@ -277,16 +263,7 @@ fn a_notice_is_noted_and_never_sent() {
         "--reference",
         "BaFin 12",
     ]);
-    place.good(&[
-        "postmortem",
-        "write",
-        "I-1",
-        "cause",
-        "--text",
-        "x",
-        "--language",
-        "en",
-    ]);
+    write(&place, "cause", "x", "en");
     place.good(&[
         "postmortem",
         "measure",
