@@ -26,6 +26,8 @@ pub mod serve;
 pub mod subscribers;
 pub mod survey;
 mod telling;
+#[cfg(test)]
+mod testing;
 pub mod useful;
 pub mod web;
 pub mod witness;

@@ -8,7 +8,7 @@ use evenkeel_core::event::{Event, What};
 use evenkeel_core::finding::{FindingKey, FindingKind, Severity};
 use evenkeel_core::ids::{ActionId, IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
-use evenkeel_core::policy::{ComponentPolicy, JobPolicy, Policy};
+use evenkeel_core::policy::{JobPolicy, Policy};
 use evenkeel_core::postmortem::{Facts, Happened, MeasureState, Moment, Section};
 use evenkeel_core::record::{Day, Record};
 use evenkeel_core::status::Status;
@@ -169,15 +169,7 @@ fn scene() -> (Record, Policy, Vec<Event>) {
         .collect();
     let mut record = Record::default();
     events.iter().for_each(|event| record.apply(event));
-    let mut policy = Policy::default();
-    for (position, (id, name)) in (0..).zip([("login", "Login"), ("quotes", "Quotes")]) {
-        let component = ComponentPolicy {
-            name: name.into(),
-            position,
-            needs: Vec::new(),
-        };
-        policy.components.insert(id.into(), component);
-    }
+    let mut policy = crate::testing::policy();
     policy
         .jobs
         .insert("nightly-export".into(), JobPolicy::default());

@@ -13,7 +13,6 @@ use evenkeel_core::event::{Event, What};
 use evenkeel_core::finding::{FindingKey, FindingKind, Severity};
 use evenkeel_core::ids::IncidentId;
 use evenkeel_core::observation::{CopyReport, Observation, Seen};
-use evenkeel_core::policy::{ComponentPolicy, Policy};
 use evenkeel_core::record::Record;
 use evenkeel_core::status::Status;
 use evenkeel_core::subject::Subject;
@@ -29,6 +28,7 @@ use super::targets::TargetError;
 use super::targets::folders::Folders;
 use super::*;
 use crate::pump::published::Published;
+use crate::testing::site;
 
 /// So short that a try is given up, and an edition renewed, within a second.
 const SHORT: Duration = Duration::from_secs(3);
@@ -46,31 +46,6 @@ fn status(component: &str, to: Status) -> What {
         to,
         reason: "the check of it".into(),
     }
-}
-
-/// A site, and the way to show it another record.
-pub(crate) fn site(record: Record) -> (Site, watch::Sender<Arc<Published>>) {
-    let mut policy = Policy::default();
-    for (position, (id, name)) in (0..).zip([("login", "Login"), ("quotes", "Quotes")]) {
-        let component = ComponentPolicy {
-            name: name.into(),
-            position,
-            needs: Vec::new(),
-        };
-        policy.components.insert(id.into(), component);
-    }
-    let (pump, published) = watch::channel(Arc::new(Published::of(record)));
-    let site = Site {
-        published,
-        policy: Arc::new(policy),
-        evidence: "evidence".into(),
-        name: "Back office".into(),
-        url: "https://status.example.com".into(),
-        settings: Arc::default(),
-        useful: Arc::default(),
-        subscribers: None,
-    };
-    (site, pump)
 }
 
 pub(crate) fn well() -> Record {

@@ -15,7 +15,6 @@ use evenkeel_core::ids::{IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::language::Language;
 use evenkeel_core::message::{Body, Message};
-use evenkeel_core::policy::{ComponentPolicy, Policy};
 use evenkeel_core::record::Record;
 use evenkeel_core::status::Status;
 use evenkeel_core::telling::{FreeText, PersonWord, ToldFacts};
@@ -26,6 +25,7 @@ use super::store::{Kind, Wishes};
 use super::word::Word;
 use super::{Settings, Subscribers};
 use crate::pump::published::Published;
+use crate::testing;
 use crate::web::Site;
 
 /// 18 November 2026, 11:06:40 UTC, and so many seconds.
@@ -61,26 +61,8 @@ impl Place {
     fn new(settings: Settings) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let own = Subscribers::open(folder.path(), settings).expect("a file");
-        let mut policy = Policy::default();
-        for (position, (id, name)) in (0..).zip([("login", "Login"), ("quotes", "Quotes")]) {
-            let component = ComponentPolicy {
-                name: name.into(),
-                position,
-                needs: Vec::new(),
-            };
-            policy.components.insert(id.into(), component);
-        }
-        let (pump, published) = watch::channel(Arc::new(Published::of(Record::default())));
-        let site = Site {
-            published,
-            policy: Arc::new(policy),
-            evidence: "evidence".into(),
-            name: "Back office".into(),
-            url: "https://status.example.com".into(),
-            settings: Arc::default(),
-            useful: Arc::default(),
-            subscribers: Some(own.clone()),
-        };
+        let (mut site, pump) = testing::site(Record::default());
+        site.subscribers = Some(own.clone());
         Self {
             own,
             folder,

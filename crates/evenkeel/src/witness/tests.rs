@@ -9,8 +9,9 @@ use crate::public::words::Language;
 use crate::publish::edition::File;
 use crate::publish::statement::{PUBLIC_KEY, sign};
 use crate::publish::targets::folders::Folders;
-use crate::publish::tests::{edition_of, hurt, site, well};
+use crate::publish::tests::{edition_of, hurt, well};
 use crate::publish::verifying;
+use crate::testing::site;
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 

@@ -171,6 +171,7 @@ mod tests {
 
     use super::*;
     use crate::pump::published::STALE_AFTER;
+    use crate::testing::site;
 
     struct Served {
         router: Router,
@@ -180,17 +181,7 @@ mod tests {
 
     impl Served {
         fn start() -> Self {
-            let (pictures, published) = watch::channel(Arc::new(Published::of(Record::default())));
-            let site = Site {
-                published,
-                policy: Arc::default(),
-                evidence: "evidence".into(),
-                name: "Back office".into(),
-                url: "http://localhost".into(),
-                settings: Arc::default(),
-                useful: Arc::default(),
-                subscribers: None,
-            };
+            let (site, pictures) = site(Record::default());
             let made = Arc::new(AtomicUsize::new(0));
             let answering = |cache: &'static str| {
                 let made = made.clone();
@@ -300,18 +291,7 @@ mod tests {
 
     #[test]
     fn the_shelf_is_bounded() {
-        let published = Arc::new(Published::of(Record::default()));
-        let (_pictures, receiver) = watch::channel(published);
-        let site = Site {
-            published: receiver,
-            policy: Arc::default(),
-            evidence: "evidence".into(),
-            name: "Back office".into(),
-            url: "http://localhost".into(),
-            settings: Arc::default(),
-            useful: Arc::default(),
-            subscribers: None,
-        };
+        let (site, _pictures) = site(Record::default());
         let kept = Kept::of(site);
         let of = || MadeOf {
             picture: Arc::downgrade(&kept.site.published.borrow()),
