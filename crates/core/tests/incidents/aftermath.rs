@@ -1,8 +1,6 @@
 //! What is left to do of an incident: its post-mortem, its measures, and the clocks of legal
 //! notices.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -26,7 +24,7 @@ use evenkeel_core::status::Status;
 use evenkeel_core::step::{State, step};
 use evenkeel_core::telling::{DataAffected, FreeText, Tell, ToldFacts};
 
-use common::{CHECK, at, fails, passes, policy};
+use crate::service::{CHECK, at, fails, passes, policy};
 
 const ID: IncidentId = IncidentId(1);
 const ANA: &str = "operator:ana";

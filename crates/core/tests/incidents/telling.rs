@@ -1,7 +1,5 @@
 //! When customers are told, measured from the first moment anything was seen.
 
-mod common;
-
 use std::time::Duration;
 
 use evenkeel_core::event::{Event, What};
@@ -16,7 +14,7 @@ use evenkeel_core::status::Status;
 use evenkeel_core::step::{State, step};
 use evenkeel_core::telling::{Correct, FreeText, Tell, ToldFacts, Untellable};
 
-use common::{at, fails, passes, policy, result};
+use crate::service::{at, fails, passes, policy, result};
 
 struct World {
     state: State,
