@@ -26,6 +26,9 @@ pub struct Aftermath {
     /// Turns that found no room.
     #[serde(default)]
     pub left_out: u64,
+    /// When a witness first told customers of it, where it was one that did.
+    #[serde(default)]
+    pub told_outside_at: Option<Timestamp>,
     /// Its post-mortem, once it was resolved and where it hurt customers.
     #[serde(default)]
     pub postmortem: Option<Postmortem>,

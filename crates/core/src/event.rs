@@ -557,6 +557,8 @@ events! {
         incident: IncidentId,
         /// Since when, as they were told.
         since: Timestamp,
+        /// When they were first told.
+        told_at: Timestamp,
         /// Until when.
         until: Timestamp,
         /// What failed, seen from outside.

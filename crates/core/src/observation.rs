@@ -659,8 +659,10 @@ pub struct PeakDates {
 /// reach again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutsideWord {
-    /// Since when it said so.
+    /// Since when we were silent.
     pub since: Timestamp,
+    /// When it first told customers so, by its clock.
+    pub told_at: Timestamp,
     /// When we were heard again.
     pub until: Timestamp,
     /// What failed, seen from outside.

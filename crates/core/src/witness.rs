@@ -112,8 +112,14 @@ pub struct WitnessMemory {
     /// Since when the witness sees without a break; `None` while it does not.
     sees_since: Option<Timestamp>,
     looked_at: Option<Timestamp>,
-    /// Since when the keeper is said to be silent.
-    said_since: Option<Timestamp>,
+    /// Since when the keeper is said to be silent, and when that was said first.
+    said: Option<Said>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Said {
+    since: Timestamp,
+    at: Timestamp,
 }
 
 /// What the witness has to say.
@@ -139,6 +145,8 @@ pub enum Word {
 pub struct Gap {
     /// Since when it is silent, by the witness's clock.
     pub since: Timestamp,
+    /// When that was said first, by the same clock.
+    pub said_at: Timestamp,
     /// How the service looks from outside.
     pub service: Service,
 }
@@ -206,7 +214,7 @@ pub fn judge(policy: &WitnessPolicy, memory: &mut WitnessMemory, sight: &Sight) 
     let heard = hear(memory, sight);
     if heard == Heard::Now {
         memory.heard_at = Some(now);
-        memory.said_since = None;
+        memory.said = None;
     }
     match sight.references_up {
         0 => memory.sees_since = None,
@@ -216,7 +224,7 @@ pub fn judge(policy: &WitnessPolicy, memory: &mut WitnessMemory, sight: &Sight) 
         return Word::NeverHeard;
     };
     // Also where no reference answers: who is heard speaks.
-    if heard == Heard::Now || heard == Heard::Lately && memory.said_since.is_none() {
+    if heard == Heard::Now || heard == Heard::Lately && memory.said.is_none() {
         return Word::KeeperSpeaks;
     }
     let Some(sees_since) = memory.sees_since else {
@@ -226,8 +234,10 @@ pub fn judge(policy: &WitnessPolicy, memory: &mut WitnessMemory, sight: &Sight) 
     if time::since(since, now) < policy.silent_after {
         return Word::Waits { since };
     }
+    let said = *memory.said.get_or_insert(Said { since, at: now });
     Word::Unreachable(Gap {
-        since: *memory.said_since.get_or_insert(since),
+        since: said.since,
+        said_at: said.at,
         service: sight.service,
     })
 }

@@ -442,6 +442,7 @@ fn other_samples() -> Vec<What> {
         What::OutageLearned {
             incident,
             since: at(0),
+            told_at: at(12),
             until: at(60),
             components: BTreeMap::from([("login".into(), Status::MajorOutage)]),
         },

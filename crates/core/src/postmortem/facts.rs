@@ -42,8 +42,10 @@ pub fn facts_of(record: &Record, id: IncidentId, counted: Counted) -> Option<Fac
     let hurting = found.filter(|(_, _, hurts)| *hurts);
     let hurt_from = hurting.clone().map(|(_, began_at, _)| began_at).min();
     let detected_at = hurting.map(|(at, _, _)| at).min();
+    let told_outside_at = aftermath.told_outside_at;
+    let detected_at = detected_at.or(told_outside_at);
     let detected_at = detected_at.unwrap_or(incident.opened_at);
-    let hurt_from = hurt_from.unwrap_or(detected_at);
+    let hurt_from = hurt_from.unwrap_or(detected_at.min(incident.opened_at));
     let words: Vec<&Message> = words_of(record, id).collect();
     let recovered_at =
         recovered(aftermath, incident).clamp(detected_at.min(resolved_at), resolved_at);
@@ -52,7 +54,11 @@ pub fn facts_of(record: &Record, id: IncidentId, counted: Counted) -> Option<Fac
         first_symptom_at: first_symptom_at.min(hurt_from),
         hurt_from,
         detected_at,
-        first_word_at: words.iter().map(|message| message.at).min(),
+        first_word_at: words
+            .iter()
+            .map(|word| word.at)
+            .chain(told_outside_at)
+            .min(),
         recovered_at,
         resolved_at,
         reopened_count: incident.reopened_count,

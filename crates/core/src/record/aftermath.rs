@@ -48,6 +48,15 @@ impl Record {
                 self.aftermath.insert(*incident, Aftermath::default());
                 self.note_found(*incident, finding, at);
             }
+            What::OutageLearned {
+                incident, told_at, ..
+            } => {
+                let learned = Aftermath {
+                    told_outside_at: Some(*told_at),
+                    ..Aftermath::default()
+                };
+                self.aftermath.insert(*incident, learned);
+            }
             What::IncidentUpdated {
                 incident,
                 finding: Some(finding),

@@ -278,6 +278,7 @@ impl Record {
                 since,
                 until,
                 components,
+                ..
             } => {
                 self.last.incident = self.last.incident.max(incident.0);
                 let title = "The service could not be reached from outside";

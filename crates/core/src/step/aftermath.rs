@@ -23,8 +23,8 @@ use crate::event::{Reminder, What};
 use crate::finding::Severity;
 use crate::ids::{ComponentId, IncidentId, Observer, PersonId};
 use crate::incident::{Incident, IncidentStatus};
-use crate::notice::{NoticeChange, Nudge, Regime};
-use crate::observation::{CheckOutcome, CheckResult};
+use crate::notice::{NoticeChange, NoticePolicy, Nudge, Regime};
+use crate::observation::{CheckOutcome, CheckResult, OutsideWord};
 use crate::postmortem::{MeasureState, PostmortemChange, REMINDERS_MAX, facts_of};
 use crate::record::Record;
 use crate::status::Status;
@@ -81,13 +81,20 @@ fn significant_at(view: View<'_>, incident: &Incident) -> Option<(Timestamp, Str
         .harmed
         .values()
         .any(|it| *it == Status::MajorOutage);
+    significant(policy, down.filter(|_| is_down), incident.harm_since)
+}
+
+/// The same of everything down, and of any harm, since then.
+fn significant(
+    policy: &NoticePolicy,
+    down: Option<Timestamp>,
+    harm: Option<Timestamp>,
+) -> Option<(Timestamp, String)> {
     let of = |since, limit, why: &str| {
         let at = time::after(since, limit + MORE);
         (at, format!("{why} for more than {}", say(limit)))
     };
-    let down = down.filter(|_| is_down);
     let down = down.map(|since| of(since, policy.nis2_down_for, "every component has been down"));
-    let harm = incident.harm_since;
     let harm = harm.map(|since| {
         let why = "customers have been hurt (whether they are more than 5 % of the users is yours to say)";
         of(since, policy.nis2_harm_for, why)
@@ -217,6 +224,21 @@ impl Work<'_> {
         });
         let significant: Vec<(IncidentId, String)> = significant.collect();
         for (incident, because) in significant {
+            self.start_clock(incident, Regime::Nis2, because, None);
+        }
+    }
+
+    /// The same of an outage that was learned of when it was over.
+    pub(super) fn start_clock_after(&mut self, incident: IncidentId, outage: &OutsideWord) {
+        let policy = &self.policy.notices;
+        if !policy.regimes.contains(&Regime::Nis2) {
+            return;
+        }
+        let mut all = self.policy.components.keys();
+        let is_down = all.all(|id| outage.components.get(id) == Some(&Status::MajorOutage));
+        let down = is_down.then_some(outage.since);
+        let significant = significant(policy, down, Some(outage.since));
+        if let Some((_, because)) = significant.filter(|(at, _)| *at <= outage.until) {
             self.start_clock(incident, Regime::Nis2, because, None);
         }
     }

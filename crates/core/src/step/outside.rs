@@ -4,7 +4,8 @@
 //! host. Customers could not reach it all the same, and were told so by the witness, whose
 //! page the keeper's takes the place of. So that what they read is not gone with it, it
 //! becomes an incident that is over, with a public word that says so, once every component
-//! it hurt is seen to work. It opens no finding: there is nothing to be done any more.
+//! it hurt is seen to work, with the draft of a post-mortem like any other that hurt. It
+//! opens no finding: there is nothing to be done any more.
 
 use alloc::collections::BTreeMap;
 
@@ -37,6 +38,8 @@ impl Work<'_> {
         }
         self.state.memory.outside = Some(OutsideWord {
             components,
+            // Two clocks: it was told within the time that it tells of.
+            told_at: word.told_at.clamp(word.since, word.until),
             ..word.clone()
         });
     }
@@ -64,9 +67,11 @@ impl Work<'_> {
         self.emit(What::OutageLearned {
             incident,
             since: word.since,
+            told_at: word.told_at,
             until: word.until,
-            components: word.components,
+            components: word.components.clone(),
         });
+        self.start_clock_after(incident, &word);
         // Where people are asked before, it is theirs to tell: `evenkeel tell I-7 resolved`.
         if self.policy.telling.mode == TellMode::Automatic {
             self.request(

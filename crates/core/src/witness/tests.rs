@@ -29,9 +29,15 @@ fn stated(second: i64) -> Stated {
 /// references answer, how the service looks; and what is said.
 struct Look(i64, Option<i64>, Option<i64>, usize, Service, Word);
 
+/// Said as early as it can be.
 fn unreachable_since(second: i64, service: Service) -> Word {
+    said_first(second + 20, second, service)
+}
+
+fn said_first(said: i64, since: i64, service: Service) -> Word {
     Word::Unreachable(Gap {
-        since: at(second),
+        since: at(since),
+        said_at: at(said),
         service,
     })
 }
@@ -66,10 +72,10 @@ fn a_lost_host_is_said_and_taken_back_when_the_keeper_speaks() {
         // Lost here. The copy is one that the keeper had stated itself: no news.
         Look(20, None, Some(0), 2, Fails, waits_since(10)),
         Look(29, None, Some(0), 2, Fails, waits_since(10)),
-        Look(31, None, Some(0), 2, Fails, unreachable_since(10, Fails)),
+        Look(31, None, Some(0), 2, Fails, said_first(31, 10, Fails)),
         // Our own edition is there now, in which no keeper states anything.
-        Look(40, None, None, 2, Fails, unreachable_since(10, Fails)),
-        Look(50, None, None, 2, Answers, unreachable_since(10, Answers)),
+        Look(40, None, None, 2, Fails, said_first(31, 10, Fails)),
+        Look(50, None, None, 2, Answers, said_first(31, 10, Answers)),
         Look(60, Some(58), None, 2, Answers, KeeperSpeaks),
         Look(70, Some(58), Some(58), 2, Answers, KeeperSpeaks),
     ]);
@@ -153,14 +159,7 @@ fn a_keeper_whose_copies_are_renewed_speaks_though_it_is_not_reached_itself() {
         Look(40, None, Some(20), 2, Answers, KeeperSpeaks),
         Look(50, None, Some(20), 2, Answers, KeeperSpeaks),
         // Renewed after 20 s, it should have been 11 s ago.
-        Look(
-            51,
-            None,
-            Some(20),
-            2,
-            Answers,
-            unreachable_since(20, Answers),
-        ),
+        Look(51, None, Some(20), 2, Answers, said_first(51, 20, Answers)),
     ]);
 }
 
@@ -206,14 +205,7 @@ fn a_statement_that_is_played_back_is_no_voice() {
         Look(60, Some(0), None, 2, Answers, KeeperSpeaks),
         Look(72, Some(0), None, 2, Answers, KeeperSpeaks),
         Look(84, Some(0), None, 2, Answers, waits_since(72)),
-        Look(
-            96,
-            Some(0),
-            None,
-            2,
-            Answers,
-            unreachable_since(72, Answers),
-        ),
+        Look(96, Some(0), None, 2, Answers, said_first(96, 72, Answers)),
     ]);
     // The newest one, over and over, until its minute is over.
     let mut looks = alloc::vec![Look(0, Some(0), None, 2, Answers, KeeperSpeaks)];
@@ -227,7 +219,7 @@ fn a_statement_that_is_played_back_is_no_voice() {
         None,
         2,
         Answers,
-        unreachable_since(60, Answers),
+        said_first(84, 60, Answers),
     ));
     play(&looks);
 }

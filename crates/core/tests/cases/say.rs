@@ -139,11 +139,13 @@ pub(crate) fn say(what: &What) -> String {
         What::OutageLearned {
             incident,
             since,
+            told_at,
             until,
             components,
         } => {
             let lasted = evenkeel_core::time::since(*since, *until).as_secs();
-            format!("outage learned: {incident} for {lasted}s: {components:?}")
+            let told = evenkeel_core::time::since(*since, *told_at).as_secs();
+            format!("outage learned: {incident} for {lasted}s, told after {told}s: {components:?}")
         }
         What::Unobserved { since } => format!(
             "unobserved since @{}s",

@@ -573,6 +573,7 @@ fn see(line: &str, record: &Record, now: Timestamp) -> Result<Seen, String> {
         }),
         "outside" => Seen::OutsideWord(OutsideWord {
             since: at(span_option(rest, "since")?.ok_or("since=SPAN")?),
+            told_at: at(span_option(rest, "told")?.ok_or("told=SPAN")?),
             until: now,
             components: about
                 .split(',')

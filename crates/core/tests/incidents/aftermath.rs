@@ -535,6 +535,48 @@ fn nis2_runs_after_an_hour_of_harm_to_a_part() {
     assert_eq!(started(&world.journal), vec![(at(3611), Regime::Nis2)]);
 }
 
+/// Lost from second `since`, told of `told` seconds later, and back at `until`.
+fn unseen_outage(world: &mut World, since: u64, told: u64, until: u64) {
+    world.step(since, vec![passes()]);
+    let word = Seen::OutsideWord(OutsideWord {
+        since: at(since),
+        told_at: at(since + told),
+        until: at(until),
+        components: BTreeMap::from([("login".into(), Status::MajorOutage)]),
+    });
+    world.step(until, vec![word, passes()]);
+}
+
+#[test]
+fn an_outage_that_only_a_witness_saw_has_a_post_mortem_too() {
+    let mut world = World::new();
+    unseen_outage(&mut world, 10, 12, 400);
+    let facts = &world.postmortem().facts;
+    assert_eq!((facts.first_symptom_at, facts.hurt_from), (at(10), at(10)));
+    assert_eq!(
+        (facts.detected_at, facts.first_word_at),
+        (at(22), Some(at(22))),
+        "the witness found it and told"
+    );
+    assert_eq!((facts.recovered_at, facts.resolved_at), (at(400), at(400)));
+    let hurt = BTreeMap::from([("login".into(), Status::MajorOutage)]);
+    assert_eq!(facts.harmed, hurt);
+}
+
+#[test]
+fn nis2_runs_after_an_outage_that_only_a_witness_saw() {
+    let mut world = keeps(&[Regime::Nis2]);
+    unseen_outage(&mut world, 10, 12, 1810);
+    assert_eq!(
+        started(&world.journal),
+        vec![],
+        "thirty minutes are not more than thirty"
+    );
+    let mut world = keeps(&[Regime::Nis2]);
+    unseen_outage(&mut world, 10, 12, 1811);
+    assert_eq!(started(&world.journal), vec![(at(1811), Regime::Nis2)]);
+}
+
 #[test]
 fn gdpr_runs_when_customers_are_told_that_data_is_affected() {
     let mut world = keeps(&[Regime::Gdpr]);

@@ -124,6 +124,7 @@ impl Keeper {
             );
             let word = OutsideWord {
                 since: outside.gap.since,
+                told_at: outside.gap.said_at,
                 until: evenkeel_guards::outlet::to_the_millisecond(Timestamp::now()),
                 components: outside.fails,
             };

@@ -13,8 +13,8 @@
 //! takes, which leaves out lines that begin with `#`. Beside it is its signature
 //! ([`super::signing`]).
 //!
-//! An edition of the witness says in further lines since when the keeper
-//! is silent, and how the service looks from outside.
+//! An edition of the witness says in further lines since when the keeper is silent, when
+//! that was said first, and how the service looks from outside.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -118,6 +118,7 @@ impl Statement {
         line("valid until", &millis(self.stamp.valid_until));
         if let Voice::Witness(Outside { gap, fails }) = &self.by {
             line("keeper silent since", &millis(gap.since));
+            line("first said", &millis(gap.said_at));
             line("service from outside", gap.service.as_str());
             for (component, status) in fails {
                 line(&format!("{FAILS}{component}"), status.as_str());
@@ -193,6 +194,7 @@ impl Statement {
                 let service = service.and_then(|(value, _)| Service::of(value));
                 let gap = Gap {
                     since: time("keeper silent since")?,
+                    said_at: time("first said")?,
                     service: service.ok_or(wrong(*at, "it does not say how the service looks"))?,
                 };
                 let fails = said.iter().filter_map(|(name, (value, _))| {
@@ -337,6 +339,7 @@ mod tests {
     fn what_is_written_is_read_again() {
         let gap = Gap {
             since: "2026-11-18T02:11:00.000Z".parse().unwrap(),
+            said_at: "2026-11-18T02:11:10.000Z".parse().unwrap(),
             service: Service::Fails,
         };
         let fails = [("login".into(), Status::MajorOutage)].into();

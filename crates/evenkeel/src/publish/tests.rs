@@ -480,6 +480,7 @@ async fn a_keeper_that_comes_back_hears_what_the_witness_told_meanwhile() {
     let outside = statement::Outside {
         gap: Gap {
             since,
+            said_at: since + Duration::from_secs(10),
             service: Service::Fails,
         },
         fails: [("login".into(), Status::MajorOutage)].into(),
@@ -507,7 +508,10 @@ async fn a_keeper_that_comes_back_hears_what_the_witness_told_meanwhile() {
     };
     let word = tokio::time::timeout(Duration::from_secs(60), heard).await;
     let word = word.expect("it is heard");
-    assert_eq!((word.since, word.components), (since, outside.fails));
+    assert_eq!(
+        (word.since, word.told_at, word.components),
+        (since, outside.gap.said_at, outside.fails)
+    );
     assert!(word.until > since);
 }
 

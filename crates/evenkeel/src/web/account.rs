@@ -445,10 +445,11 @@ pub fn sentence(what: &What) -> String {
         What::OutageLearned {
             incident,
             since,
+            told_at,
             until,
             ..
         } => format!(
-            "A witness told customers that the service could not be reached from {since} to {until}; that is {incident}."
+            "A witness told customers, first at {told_at}, that the service could not be reached from {since} to {until}; that is {incident}."
         ),
         What::EdgeOrdered { change, by } => {
             format!("{by} ordered of the edge: {}.", edge_order(change))

@@ -57,8 +57,10 @@ impl Scene {
 
     async fn edition(&self, seen: &Record, service: Service, held: Option<&Held>) -> Edition {
         let (site, _pump) = site(Record::default());
+        let since: Timestamp = "2026-11-18T02:14:00Z".parse().expect("a time");
         let gap = Gap {
-            since: "2026-11-18T02:14:00Z".parse().expect("a time"),
+            since,
+            said_at: since + std::time::Duration::from_secs(10),
             service,
         };
         let made = edition::make(&site, seen, gap, held, FIVE_MINUTES, &self.witness).await;

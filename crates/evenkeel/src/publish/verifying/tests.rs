@@ -192,7 +192,11 @@ async fn what_the_witness_says_is_said_to_be_its_word() {
         .publish(
             since,
             Voice::Witness(Outside {
-                gap: Gap { since, service },
+                gap: Gap {
+                    since,
+                    said_at: since,
+                    service,
+                },
                 fails: BTreeMap::new(),
             }),
         )
