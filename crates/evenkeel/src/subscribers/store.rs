@@ -114,7 +114,7 @@ impl Kind {
         }
     }
 
-    fn numbered(number: i64) -> Result<Self, StoreError> {
+    pub(super) fn numbered(number: i64) -> Result<Self, StoreError> {
         let mut all = Self::ALL.into_iter();
         let found = all.find(|kind| kind.number() == number);
         found.ok_or_else(|| StoreError::Unknown(format!("kind {number}")))
@@ -160,7 +160,7 @@ impl Standing {
         }
     }
 
-    fn numbered(number: i64) -> Result<Self, StoreError> {
+    pub(super) fn numbered(number: i64) -> Result<Self, StoreError> {
         let mut all = Self::ALL.into_iter();
         let found = all.find(|standing| standing.number() == number);
         found.ok_or_else(|| StoreError::Unknown(format!("standing {number}")))

@@ -7,6 +7,7 @@ mod queues;
 mod requests;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,9 +22,10 @@ use evenkeel_core::telling::{FreeText, PersonWord, ToldFacts};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use super::store::{Kind, Wishes};
+use super::store::people::Count;
+use super::store::{Kind, Standing, Wishes};
 use super::word::Word;
-use super::{Settings, Subscribers};
+use super::{FILE, Settings, Subscribers};
 use crate::pump::published::Published;
 use crate::testing;
 use crate::web::Site;
@@ -102,6 +104,34 @@ impl Place {
             .queue(&self.word(message), now)
             .expect("a file")
     }
+}
+
+/// In every test: as many are counted as there are.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let counts = self.own.store().counts().expect("a file");
+            assert_eq!(counts, there_are(&self.folder.path().join(FILE)));
+        }
+    }
+}
+
+/// Subscribers of a file, counted one by one.
+fn there_are(file: &Path) -> Vec<Count> {
+    let raw = rusqlite::Connection::open(file).expect("a file");
+    let mut found = raw
+        .prepare("SELECT kind, standing, count(*) FROM subscriber GROUP BY kind, standing")
+        .expect("a query");
+    let rows = found.query_map([], |row| {
+        let [kind, standing, count] = [row.get(0)?, row.get(1)?, row.get(2)?];
+        Ok(Count {
+            kind: Kind::numbered(kind).expect("a kind"),
+            standing: Standing::numbered(standing).expect("a standing"),
+            count: u32::try_from(count).expect("few"),
+        })
+    });
+    let rows = rows.expect("rows").collect::<Result<_, _>>();
+    rows.expect("rows")
 }
 
 /// The update with this number of I-3.

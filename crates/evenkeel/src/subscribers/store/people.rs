@@ -178,9 +178,13 @@ impl Store {
         self.key.mark("gone", of.as_bytes()).to_vec()
     }
 
-    fn has_room(tx: &Transaction<'_>, most: u32) -> Result<bool, StoreError> {
-        let count: i64 = tx.query_row("SELECT count(*) FROM subscriber", [], |row| row.get(0))?;
-        Ok(count < i64::from(most))
+    /// How many more there may be.
+    fn room(tx: &Transaction<'_>, most: u32) -> Result<i64, StoreError> {
+        let count: i64 =
+            tx.query_row("SELECT coalesce(sum(count), 0) FROM headcount", [], |row| {
+                row.get(0)
+            })?;
+        Ok(i64::from(most) - count)
     }
 
     /// Somebody asks for mail to an address, which may be anybody's: a letter with a link
@@ -216,7 +220,7 @@ impl Store {
                     }
                     id
                 }
-                None if !Self::has_room(tx, most)? => return Ok(Asked::Full),
+                None if Self::room(tx, most)? <= 0 => return Ok(Asked::Full),
                 None => {
                     let new = New {
                         kind: Kind::Mail,
@@ -333,9 +337,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Brought>, StoreError> {
         self.change(|tx| {
-            let count: i64 =
-                tx.query_row("SELECT count(*) FROM subscriber", [], |row| row.get(0))?;
-            let mut room = i64::from(most) - count;
+            let mut room = Self::room(tx, most)?;
             let mut came = Vec::with_capacity(many.len());
             for (kind, address, wishes) in many {
                 came.push(self.bring_one(tx, (*kind, address), wishes, &mut room, now)?);
@@ -431,9 +433,8 @@ impl Store {
     /// The file cannot be used.
     pub fn counts(&self) -> Result<Vec<Count>, StoreError> {
         let connection = self.held();
-        let mut found = connection.prepare_cached(
-            "SELECT kind, standing, count(*) FROM subscriber GROUP BY kind, standing",
-        )?;
+        let mut found = connection
+            .prepare_cached("SELECT kind, standing, count FROM headcount WHERE count > 0")?;
         let mut rows = found.query([])?;
         let mut counts = Vec::new();
         while let Some(row) = rows.next()? {

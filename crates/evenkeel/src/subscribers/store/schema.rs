@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// Of this file's tables.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE subscriber (
@@ -75,6 +75,31 @@ INSERT INTO taken VALUES (0, 0), (1, 0), (2, 0);
 CREATE TABLE made (at INTEGER NOT NULL);
 ";
 
+/// How many there are, kept as they come and go: pages and metrics ask every few seconds,
+/// and to count a hundred thousand costs memory and time each time. Since version 2.
+const HEADCOUNT: &str = "
+CREATE TABLE headcount (
+    kind INTEGER NOT NULL,
+    standing INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (kind, standing)
+) WITHOUT ROWID;
+INSERT INTO headcount SELECT kind, standing, count(*) FROM subscriber GROUP BY kind, standing;
+CREATE TRIGGER subscriber_came AFTER INSERT ON subscriber BEGIN
+    INSERT INTO headcount VALUES (NEW.kind, NEW.standing, 1)
+        ON CONFLICT (kind, standing) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER subscriber_turned AFTER UPDATE OF standing ON subscriber
+WHEN NEW.standing <> OLD.standing BEGIN
+    UPDATE headcount SET count = count - 1 WHERE kind = OLD.kind AND standing = OLD.standing;
+    INSERT INTO headcount VALUES (NEW.kind, NEW.standing, 1)
+        ON CONFLICT (kind, standing) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER subscriber_left AFTER DELETE ON subscriber BEGIN
+    UPDATE headcount SET count = count - 1 WHERE kind = OLD.kind AND standing = OLD.standing;
+END;
+";
+
 /// Makes the file for its owner only, where it is not there.
 pub(super) fn private(path: &Path) -> Result<(), StoreError> {
     let mut options = OpenOptions::new();
@@ -88,8 +113,8 @@ pub(super) fn private(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Sets a connection up, and makes the tables where there are none. What it finds: the
-/// tables' version.
+/// Sets a connection up, makes the tables where there are none, and brings older ones up to
+/// date. What it finds: the tables' version.
 pub(super) fn ready(connection: &mut Connection) -> rusqlite::Result<i64> {
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
@@ -101,6 +126,11 @@ pub(super) fn ready(connection: &mut Connection) -> rusqlite::Result<i64> {
         tx.execute_batch(TABLES)?;
         let now = jiff::Timestamp::now().as_millisecond();
         tx.execute("INSERT INTO made VALUES (?1)", [now])?;
+    }
+    if version < 2 {
+        tx.execute_batch(HEADCOUNT)?;
+    }
+    if version < VERSION {
         tx.execute_batch(&format!("PRAGMA user_version = {VERSION}"))?;
     }
     tx.commit()?;

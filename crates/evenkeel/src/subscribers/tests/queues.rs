@@ -1,8 +1,8 @@
 //! What goes into the queue, what comes out of it, and who is told nothing more.
 
+use super::super::store::Store;
 use super::super::store::people::{Asked, Brought};
 use super::super::store::queue::{Due, FAILURES_MAX, GIVE_UP_AFTER, Pace, Verdict, Went};
-use super::super::store::{Standing, Store};
 use super::super::token::Key;
 use super::*;
 use evenkeel_core::time;
@@ -259,7 +259,7 @@ fn who_leaves_is_erased_from_the_disk_and_not_brought_back_by_a_list() {
 #[test]
 fn a_file_is_opened_again_as_it_was_and_one_of_a_later_version_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("subscribers.sqlite");
+    let path = folder.path().join(FILE);
     let key = || Key::from_text(&"k".repeat(64));
     let store = Store::open(&path, key()).unwrap();
     let one = [(Kind::Mail, "ana@example.com".to_owned(), wishes(&[]))];
@@ -278,6 +278,33 @@ fn a_file_is_opened_again_as_it_was_and_one_of_a_later_version_is_not() {
         refused.contains("99") && refused.contains("newer"),
         "{refused}"
     );
+}
+
+#[test]
+fn a_file_of_an_earlier_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    let open = || Store::open(&path, Key::from_text(&"k".repeat(64))).unwrap();
+    let brings = |store: &Store, addresses: &[&str]| {
+        let many = addresses.iter();
+        let many = many.map(|one| (Kind::Mail, (*one).to_owned(), wishes(&[])));
+        let many: Vec<_> = many.collect();
+        store.bring(&many, 3, second(0)).unwrap()
+    };
+    brings(&open(), &["ana@example.com", "bea@example.com"]);
+    // What version 1 did not have.
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.execute_batch(
+        "DROP TRIGGER subscriber_came; DROP TRIGGER subscriber_turned;
+         DROP TRIGGER subscriber_left; DROP TABLE headcount; PRAGMA user_version = 1",
+    )
+    .unwrap();
+    drop(raw);
+    let store = open();
+    assert_eq!(store.counts().unwrap()[0].count, 2);
+    let brought = brings(&store, &["cem@example.com", "dan@example.com"]);
+    assert!(matches!(brought[..], [Brought::New(_), Brought::Full]));
+    assert_eq!(store.counts().unwrap(), there_are(&path));
 }
 
 #[test]
