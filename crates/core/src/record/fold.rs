@@ -281,6 +281,11 @@ impl Record {
                 ..
             } => {
                 self.last.incident = self.last.incident.max(incident.0);
+                for (id, status) in components {
+                    if let Some(component) = self.components.get_mut(id) {
+                        component.was(*status, *since, *until);
+                    }
+                }
                 let title = "The service could not be reached from outside";
                 let state = Incident {
                     status: IncidentStatus::Resolved,
@@ -297,7 +302,7 @@ impl Record {
             What::PersonActed { .. } => {}
             What::Unobserved { since } => {
                 for state in self.components.values_mut() {
-                    state.was_unobserved(*since, at);
+                    state.was(Status::Unknown, *since, at);
                 }
             }
             What::ReadinessAsked {

@@ -77,13 +77,17 @@ impl ComponentState {
         self.since = at;
     }
 
-    /// Nobody looked from `since` to `at`: that stretch counts as unknown, whatever the
-    /// status was before and is after.
-    pub(super) fn was_unobserved(&mut self, since: Timestamp, at: Timestamp) {
-        let since = since.max(self.since).min(at);
+    /// From `since` to `until` it was otherwise than was seen: unknown, where nobody looked,
+    /// or down, where somebody else saw it. What is counted already stays: the stretch is
+    /// taken from the current one alone, which goes on after it.
+    pub(super) fn was(&mut self, otherwise: Status, since: Timestamp, until: Timestamp) {
+        if until <= self.since {
+            return;
+        }
+        let since = since.max(self.since).min(until);
         let (status, reason) = (self.status, core::mem::take(&mut self.reason));
-        self.turn(Status::Unknown, since);
-        self.turn(status, at);
+        self.turn(otherwise, since);
+        self.turn(status, until);
         self.reason = reason;
     }
 
@@ -134,7 +138,7 @@ mod tests {
         for status in [Status::Operational, Status::MajorOutage] {
             let mut state = ComponentState::new(at(0));
             state.turn(status, at(0));
-            state.was_unobserved(at(100), at(400));
+            state.was(Status::Unknown, at(100), at(400));
             let day = &state.history(at(500))[&Day(0)].0;
             assert_eq!((day[&status], day[&Status::Unknown]), (200_000, 300_000));
         }
@@ -145,11 +149,26 @@ mod tests {
         let mut state = ComponentState::new(at(0));
         state.turn(Status::Operational, at(0));
         state.turn(Status::PartialOutage, at(200));
-        state.was_unobserved(at(100), at(300));
+        state.was(Status::Unknown, at(100), at(300));
         let day = &state.history(at(300))[&Day(0)].0;
         assert_eq!(day[&Status::Operational], 200_000);
         assert_eq!(day[&Status::Unknown], 100_000);
         assert!(!day.contains_key(&Status::PartialOutage));
+    }
+
+    #[test]
+    fn an_outage_that_is_learned_of_late_counts_for_when_it_was() {
+        let mut state = ComponentState::new(at(0));
+        state.turn(Status::Operational, at(0));
+        state.was(Status::MajorOutage, at(100), at(400));
+        let day = &state.history(at(1000))[&Day(0)].0;
+        assert_eq!(day[&Status::Operational], 700_000);
+        assert_eq!(day[&Status::MajorOutage], 300_000);
+        assert_eq!((state.status, state.since), (Status::Operational, at(400)));
+        // All of it is counted otherwise already.
+        let before = state.clone();
+        state.was(Status::MajorOutage, at(200), at(300));
+        assert_eq!(state, before);
     }
 
     #[test]

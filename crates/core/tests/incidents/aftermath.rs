@@ -535,9 +535,12 @@ fn nis2_runs_after_an_hour_of_harm_to_a_part() {
     assert_eq!(started(&world.journal), vec![(at(3611), Regime::Nis2)]);
 }
 
-/// Lost from second `since`, told of `told` seconds later, and back at `until`.
+/// Lost from second `since`, told of `told` seconds later, and back at `until`; here nothing
+/// fails.
 fn unseen_outage(world: &mut World, since: u64, told: u64, until: u64) {
-    world.step(since, vec![passes()]);
+    for second in (since..until).step_by(10) {
+        world.step(second, vec![passes()]);
+    }
     let word = Seen::OutsideWord(OutsideWord {
         since: at(since),
         told_at: at(since + told),
@@ -561,6 +564,10 @@ fn an_outage_that_only_a_witness_saw_has_a_post_mortem_too() {
     assert_eq!((facts.recovered_at, facts.resolved_at), (at(400), at(400)));
     let hurt = BTreeMap::from([("login".into(), Status::MajorOutage)]);
     assert_eq!(facts.harmed, hurt);
+    let login = &world.state.record.components[&"login".into()];
+    let days = login.history(at(400));
+    let down = days[&day(0)].0.get(&Status::MajorOutage);
+    assert_eq!(down, Some(&390_000), "ninety days tell of it: {days:?}");
 }
 
 #[test]
