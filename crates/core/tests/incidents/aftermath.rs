@@ -14,60 +14,35 @@ use evenkeel_core::language::Language;
 use evenkeel_core::message::Body;
 use evenkeel_core::notice::{NoticeChange, Nudge, Regime, Step, Unnoticed};
 use evenkeel_core::observation::*;
-use evenkeel_core::policy::{CheckPolicy, Policy, RoutePolicy};
+use evenkeel_core::policy::{CheckPolicy, RoutePolicy};
 use evenkeel_core::postmortem::{
     EDITIONS_MAX, Happened, MEASURES_MAX, MeasureState, Postmortem, PostmortemChange,
     REMINDERS_MAX, Section, Unwritable,
 };
-use evenkeel_core::record::{Day, Record};
+use evenkeel_core::record::Day;
 use evenkeel_core::status::Status;
-use evenkeel_core::step::{State, step};
 use evenkeel_core::telling::{DataAffected, FreeText, Tell, ToldFacts};
 
-use crate::service::{CHECK, at, fails, passes, policy};
+use crate::service::{ANA, CHECK, World, at, fails, passes};
 
 const ID: IncidentId = IncidentId(1);
-const ANA: &str = "operator:ana";
 const DAY: u64 = 24 * 3600;
 
 fn day(number: u64) -> Day {
     Day::of(at(number * DAY))
 }
 
-struct World {
-    state: State,
-    policy: Policy,
-    journal: Vec<Event>,
+/// One failure is an outage.
+fn fragile() -> World {
+    World::new(CheckPolicy {
+        harm: Status::MajorOutage,
+        failures: 1,
+        interval: Duration::from_secs(10),
+        ..CheckPolicy::default()
+    })
 }
 
 impl World {
-    fn new() -> Self {
-        let check = CheckPolicy {
-            harm: Status::MajorOutage,
-            failures: 1,
-            interval: Duration::from_secs(10),
-            ..CheckPolicy::default()
-        };
-        Self {
-            state: State::default(),
-            policy: policy(check),
-            journal: Vec::new(),
-        }
-    }
-
-    fn step(&mut self, second: u64, seen: Vec<Seen>) -> Vec<What> {
-        let now = at(second);
-        let inputs = seen.into_iter().map(|seen| Observation {
-            at: now,
-            by: ANA.into(),
-            seen,
-        });
-        let inputs: Vec<Observation> = inputs.collect();
-        let events = step(&mut self.state, &self.policy, &inputs, now);
-        self.journal.extend(events.iter().cloned());
-        events.into_iter().map(|event| event.what).collect()
-    }
-
     /// Down from second 10 to `until`, and resolved some minutes later.
     fn outage(&mut self, from: u64, until: u64) -> u64 {
         for second in (from..until).step_by(10) {
@@ -81,10 +56,8 @@ impl World {
 
     fn order(&mut self, second: u64, change: PostmortemChange) -> Vec<What> {
         let incident = ID;
-        self.step(
-            second,
-            vec![Seen::Order(Order::Postmortem { incident, change })],
-        )
+        let order = Order::Postmortem { incident, change };
+        self.step_by(ANA, second, vec![Seen::Order(order)])
     }
 
     fn refusal(&self, change: &PostmortemChange) -> Option<Unwritable> {
@@ -98,7 +71,12 @@ impl World {
             regime,
             change,
         };
-        self.step(second, vec![Seen::Order(order)])
+        self.step_by(ANA, second, vec![Seen::Order(order)])
+    }
+
+    fn unnoticed(&self, regime: Regime, change: &NoticeChange) -> Option<Unnoticed> {
+        let notices = &self.policy.notices;
+        self.state.record.unnoticed(notices, ID, regime, change)
     }
 
     fn postmortem(&self) -> &Postmortem {
@@ -133,20 +111,6 @@ impl World {
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        let mut folded = Record::default();
-        self.journal.iter().for_each(|event| folded.apply(event));
-        assert_eq!(
-            folded, self.state.record,
-            "the folded record is the live one"
-        );
-    }
-}
-
 fn text(text: &str) -> FreeText {
     FreeText {
         language: Language::Dutch,
@@ -178,7 +142,7 @@ fn publish(read: u32, correction: Option<&str>) -> PostmortemChange {
 }
 
 fn passed() -> World {
-    let mut world = World::new();
+    let mut world = fragile();
     world.step(0, vec![passes()]);
     world.outage(10, 310);
     world
@@ -186,7 +150,7 @@ fn passed() -> World {
 
 #[test]
 fn every_incident_that_hurt_customers_has_a_draft_when_it_is_resolved() {
-    let mut world = World::new();
+    let mut world = fragile();
     world.step(0, vec![passes()]);
     world.outage(10, 300);
     let facts = &world.postmortem().facts;
@@ -224,7 +188,7 @@ fn every_incident_that_hurt_customers_has_a_draft_when_it_is_resolved() {
 
 #[test]
 fn an_incident_that_hurts_nobody_has_no_post_mortem() {
-    let mut world = World::new();
+    let mut world = fragile();
     let check = world.policy.checks.get_mut(&CHECK.into()).unwrap();
     check.components.clear();
     world.step(0, vec![passes()]);
@@ -237,7 +201,7 @@ fn an_incident_that_hurts_nobody_has_no_post_mortem() {
 
 #[test]
 fn requests_that_failed_are_counted_where_the_edge_saw_them() {
-    let mut world = World::new();
+    let mut world = fragile();
     let route = RoutePolicy {
         component: Some("login".into()),
         pool: "web".into(),
@@ -475,7 +439,7 @@ fn a_reminder_waits_for_quiet_hours_to_end() {
 }
 
 fn keeps(regimes: &[Regime]) -> World {
-    let mut world = World::new();
+    let mut world = fragile();
     world.policy.notices.regimes = regimes.iter().copied().collect::<BTreeSet<_>>();
     world.step(0, vec![passes()]);
     world
@@ -497,11 +461,7 @@ fn no_clock_runs_unless_it_is_configured() {
     let start = NoticeChange::Start {
         reason: "major".into(),
     };
-    let policy = &world.policy.notices;
-    let refused = world
-        .state
-        .record
-        .unnoticed(policy, ID, Regime::Dora, &start);
+    let refused = world.unnoticed(Regime::Dora, &start);
     assert_eq!(refused, Some(Unnoticed::NotKept));
 }
 
@@ -552,7 +512,7 @@ fn unseen_outage(world: &mut World, since: u64, told: u64, until: u64) {
 
 #[test]
 fn an_outage_that_only_a_witness_saw_has_a_post_mortem_too() {
-    let mut world = World::new();
+    let mut world = fragile();
     unseen_outage(&mut world, 10, 12, 400);
     let facts = &world.postmortem().facts;
     assert_eq!((facts.first_symptom_at, facts.hurt_from), (at(10), at(10)));
@@ -602,10 +562,10 @@ fn gdpr_runs_when_customers_are_told_that_data_is_affected() {
             reason: None,
         }))]
     };
-    world.step(20, tell(DataAffected::BeingChecked));
+    world.step_by(ANA, 20, tell(DataAffected::BeingChecked));
     assert_eq!(started(&world.journal), vec![]);
-    world.step(30, tell(DataAffected::Yes));
-    world.step(40, tell(DataAffected::Yes));
+    world.step_by(ANA, 30, tell(DataAffected::Yes));
+    world.step_by(ANA, 40, tell(DataAffected::Yes));
     assert_eq!(started(&world.journal), vec![(at(30), Regime::Gdpr)]);
 }
 
@@ -621,11 +581,7 @@ fn a_notice_is_reminded_of_twice_and_not_when_it_was_given() {
     };
     world.notice(3600, Regime::Dora, give(Step::First));
     let again = give(Step::First);
-    let policy = &world.policy.notices;
-    let refused = world
-        .state
-        .record
-        .unnoticed(policy, ID, Regime::Dora, &again);
+    let refused = world.unnoticed(Regime::Dora, &again);
     assert_eq!(refused, Some(Unnoticed::Given));
     world.run_to(200 * DAY);
     let nudges = world.journal.iter().filter_map(|event| match event.what {

@@ -2,60 +2,19 @@
 
 use std::time::Duration;
 
-use evenkeel_core::event::{Event, What};
+use evenkeel_core::event::What;
 use evenkeel_core::ids::{IncidentId, MessageId};
 use evenkeel_core::incident::IncidentStatus;
 use evenkeel_core::language::Language;
 use evenkeel_core::message::Body;
 use evenkeel_core::observation::*;
-use evenkeel_core::policy::{CheckPolicy, FIRST_WORD_WITHIN, Policy, TellMode};
-use evenkeel_core::record::Record;
+use evenkeel_core::policy::{CheckPolicy, FIRST_WORD_WITHIN, TellMode};
 use evenkeel_core::status::Status;
-use evenkeel_core::step::{State, step};
 use evenkeel_core::telling::{Correct, FreeText, Tell, ToldFacts, Untellable};
 
-use crate::service::{at, fails, passes, policy, result};
-
-struct World {
-    state: State,
-    policy: Policy,
-    journal: Vec<Event>,
-}
+use crate::service::{ANA, World, at, fails, passes, result};
 
 impl World {
-    fn new(check: CheckPolicy) -> Self {
-        Self {
-            state: State::default(),
-            policy: policy(check),
-            journal: Vec::new(),
-        }
-    }
-
-    fn step(&mut self, second: u64, seen: Vec<Seen>) -> Vec<What> {
-        self.step_by("tester", second, seen)
-    }
-
-    fn step_by(&mut self, by: &str, second: u64, seen: Vec<Seen>) -> Vec<What> {
-        let now = at(second);
-        let inputs: Vec<Observation> = seen
-            .into_iter()
-            .map(|seen| Observation {
-                at: now,
-                by: by.into(),
-                seen,
-            })
-            .collect();
-        let events = step(&mut self.state, &self.policy, &inputs, now);
-        self.journal.extend(events.iter().cloned());
-        let mut folded = Record::default();
-        self.journal.iter().for_each(|event| folded.apply(event));
-        assert_eq!(
-            folded, self.state.record,
-            "the folded record is the live one"
-        );
-        events.into_iter().map(|event| event.what).collect()
-    }
-
     /// Public words so far: when, and what they announced.
     fn words(&self) -> Vec<(u64, IncidentStatus)> {
         self.journal
@@ -188,8 +147,6 @@ fn word(status: IncidentStatus) -> Tell {
 fn says(tell: Tell) -> Vec<Seen> {
     vec![Seen::Order(Order::Tell(tell))]
 }
-
-const ANA: &str = "operator:ana";
 
 /// Pages that are about no finding: promises and proposals.
 fn pages(world: &World) -> Vec<String> {
