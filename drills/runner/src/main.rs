@@ -166,10 +166,15 @@ async fn run(drills: &[&Drill], arguments: &DrillArguments) -> Result<ExitCode, 
         .map(|replay| (replay.seed, replay.drill.as_str()))
         .collect();
     if broken.is_empty() {
-        aloud(if all.iter().any(|replay| !replay.limits.is_empty()) {
+        let limited = all.iter().filter(|replay| !replay.limits.is_empty());
+        let arms: Vec<Arm> = limited.map(|replay| replay.arm).collect();
+        aloud(if arms.contains(&Arm::With) {
             "With Evenkeel, every limit held."
-        } else {
+        } else if arms.is_empty() {
             "Limits hold for the arm with Evenkeel; this one shows what it shows."
+        } else {
+            "Every limit held of what Evenkeel tells where it only watches; the others are for \
+             the arm with it."
         });
         Ok(ExitCode::SUCCESS)
     } else {
